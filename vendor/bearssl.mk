@@ -1,0 +1,20 @@
+# Builds BearSSL as a static library: a make of its own, because its sources
+# are known only once they are fetched. The linker takes what the agent uses.
+#
+# make -f vendor/bearssl.mk SRC=… DIR=… CC=… AR=… CFLAGS=…
+
+SRCS := $(sort $(wildcard $(SRC)/src/*.c $(SRC)/src/*/*.c))
+OBJS := $(SRCS:$(SRC)/src/%.c=$(DIR)/%.o)
+
+$(DIR)/libbearssl.a: $(OBJS)
+	@rm -f $@
+	@$(AR) rcsD $@ $^
+
+# What a resumed session spends its time in: the handshake's interpreter and
+# SHA-256.
+HOT := ssl/ssl_hs_client hash/sha2small
+$(HOT:%=$(DIR)/%.o): private SPEED := -O2
+
+$(DIR)/%.o: $(SRC)/src/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(SPEED) -I$(SRC)/inc -I$(SRC)/src -c -o $@ $<

@@ -1,0 +1,7 @@
+# Appended to musl's own configuration: mathematics is left out, because the
+# agent has no floating point. A quarter of musl's files are that. What printf
+# and strtod of musl itself refer to stays.
+MATH_KEPT := __fpclassify% __signbit% copysign% fmod% frexp% scalbn%
+MATH_KEPT := $(foreach f,$(MATH_KEPT),obj/src/math/$f obj/src/math/$(ARCH)/$f)
+LIBC_OBJS := $(filter-out obj/src/complex/% obj/src/math/%,$(LIBC_OBJS)) \
+	$(filter $(MATH_KEPT),$(LIBC_OBJS))
