@@ -1,0 +1,46 @@
+/* Digits of text encodings; no locale, no tables of the host's libc. */
+#include "base/digits.h"
+
+int digits_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int digits_base64(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+int digits_add_base64(struct buf *out, const char *text, size_t len)
+{
+	unsigned bits = 0;
+	int have = 0, rc = 0;
+	for (size_t i = 0; i < len; i++) {
+		int value = digits_base64(text[i]);
+		if (value < 0) {
+			rc = text[i] == '=' ? rc : -1;
+			continue;
+		}
+		bits = bits << 6 | (unsigned)value;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			buf_addc(out, (char)(bits >> have & 0xff));
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,12 @@
+/* What the program ends with; promised to scripts. */
+#ifndef BASE_EXITCODE_H
+#define BASE_EXITCODE_H
+
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,       /* one sentence on stderr says why */
+	EXIT_USAGE = 2,	       /* wrong usage */
+	EXIT_UNCONFIGURED = 3, /* not configured, or not running */
+};
+
+#endif

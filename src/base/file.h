@@ -1,0 +1,31 @@
+/*
+ * Files: read whole up to a cap, replaced atomically, never through a
+ * symbolic link at the last step where we write. Every descriptor is
+ * close-on-exec. Functions that return -1 leave errno set.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/buf.h"
+#include <sys/types.h>
+
+/* Appends the whole file (at most out->max bytes; larger is EFBIG). */
+int file_read(const char *path, struct buf *out);
+int file_read_fd(int fd, struct buf *out);
+/* Writes beside path under a temporary name with O_EXCL, fsyncs, renames,
+ * fsyncs the directory. On failure path is unchanged and nothing is left. */
+int file_write(const char *path, const void *data, size_t len, mode_t mode);
+/* All of len, through EINTR and short writes. */
+int file_write_all(int fd, const void *data, size_t len);
+/* mkdir -p; parents 0755, the last one mode (an existing one is left). */
+int file_mkdirs(const char *path, mode_t mode);
+/* A new file in dir that has no name and vanishes with its descriptor. */
+int file_unnamed(const char *dir);
+/* Removes what lies below dir and dir itself, never following links. */
+int file_remove_tree(const char *dir);
+/* Removes from dir what a file_write that was killed left half written. */
+void file_sweep_temporary(const char *dir);
+/* "a/b" from parts; NULL when out of memory; the caller frees it. */
+char *file_join(const char *dir, const char *name);
+
+#endif
