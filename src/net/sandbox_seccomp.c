@@ -1,0 +1,286 @@
+/*
+ * seccomp: which system calls are left. On x86, where every release is tested
+ * natively, only what is listed works, and the rest fails as if the kernel did
+ * not have it. Elsewhere what an attacker needs is taken away. Starting a
+ * program or a process ends the process everywhere: only an attack does that.
+ */
+#include "net/sandbox.h"
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#ifndef SECCOMP_RET_KILL_PROCESS
+#define SECCOMP_RET_KILL_PROCESS 0x80000000u
+#endif
+
+#if defined(__x86_64__)
+#define SANDBOX_ARCH AUDIT_ARCH_X86_64
+#define SANDBOX_ALLOW_LIST 1
+#elif defined(__i386__)
+#define SANDBOX_ARCH AUDIT_ARCH_I386
+#define SANDBOX_ALLOW_LIST 1
+#elif defined(__aarch64__)
+#define SANDBOX_ARCH AUDIT_ARCH_AARCH64
+#elif defined(__arm__) && defined(__ARM_EABI__)
+#define SANDBOX_ARCH AUDIT_ARCH_ARM
+#elif defined(__riscv) && __riscv_xlen == 64
+#define SANDBOX_ARCH AUDIT_ARCH_RISCV64
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define SANDBOX_ARCH AUDIT_ARCH_PPC64LE
+#elif defined(__s390x__)
+#define SANDBOX_ARCH AUDIT_ARCH_S390X
+#endif
+
+#ifdef SANDBOX_ARCH
+
+/* The end for whoever tries one of these. */
+static const int sandbox_deadly[] = {
+    SYS_execve,
+#ifdef SYS_execveat
+    SYS_execveat,
+#endif
+#ifdef SYS_fork
+    SYS_fork,
+#endif
+#ifdef SYS_vfork
+    SYS_vfork,
+#endif
+    SYS_clone,
+#ifdef SYS_clone3
+    SYS_clone3,
+#endif
+    SYS_ptrace,
+#ifdef SYS_process_vm_writev
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+#endif
+};
+
+#ifdef SANDBOX_ALLOW_LIST
+/* What DNS, a connection, memory and the supervisor's socket need. */
+static const int sandbox_calls[] = {
+    SYS_read,
+    SYS_write,
+    SYS_readv,
+    SYS_writev,
+    SYS_close,
+    SYS_lseek,
+    SYS_open,
+    SYS_openat,
+    SYS_fstat,
+    SYS_stat,
+    SYS_fcntl,
+    SYS_ioctl,
+    SYS_connect,
+    SYS_bind,
+    SYS_getsockname,
+    SYS_getpeername,
+    SYS_setsockopt,
+    SYS_getsockopt,
+    SYS_sendto,
+    SYS_recvfrom,
+    SYS_sendmsg,
+    SYS_recvmsg,
+    SYS_sendmmsg,
+    SYS_shutdown,
+    SYS_poll,
+    SYS_ppoll,
+    SYS_mmap,
+    SYS_munmap,
+    SYS_mremap,
+    SYS_mprotect,
+    SYS_madvise,
+    SYS_brk,
+    SYS_futex,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_tgkill,
+    SYS_tkill,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_getppid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_uname,
+    SYS_alarm,
+    SYS_setitimer,
+    SYS_time,
+    SYS_nanosleep,
+    SYS_restart_syscall,
+    SYS_getrandom,
+    SYS_exit,
+    SYS_exit_group,
+/* musl has other names for those with 32 bits of time. */
+#ifdef SYS_clock_gettime
+    SYS_clock_gettime,
+    SYS_gettimeofday,
+    SYS_clock_nanosleep,
+#else
+    SYS_clock_gettime32,
+    SYS_gettimeofday_time32,
+    SYS_clock_nanosleep_time32,
+#endif
+#ifdef SYS_newfstatat
+    SYS_newfstatat,
+#endif
+#ifdef SYS_statx
+    SYS_statx,
+#endif
+#ifdef __i386__
+    SYS_socketcall,
+    SYS_mmap2,
+    SYS__llseek,
+    SYS_fcntl64,
+    SYS_fstat64,
+    SYS_stat64,
+    SYS_fstatat64,
+    SYS_getuid32,
+    SYS_geteuid32,
+    SYS_sigreturn,
+    SYS_clock_gettime64,
+    SYS_clock_nanosleep_time64,
+    SYS_ppoll_time64,
+    SYS_futex_time64,
+#endif
+};
+#define SANDBOX_OTHERWISE (SECCOMP_RET_ERRNO | ENOSYS)
+#define SANDBOX_LISTED SECCOMP_RET_ALLOW
+#else
+/* What nothing here needs and what kernels have been attacked through. */
+static const int sandbox_calls[] = {
+    SYS_mount,
+    SYS_umount2,
+    SYS_chroot,
+    SYS_pivot_root,
+    SYS_unshare,
+    SYS_setns,
+    SYS_init_module,
+    SYS_delete_module,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_keyctl,
+    SYS_perf_event_open,
+    SYS_personality,
+    SYS_unlinkat,
+    SYS_linkat,
+    SYS_symlinkat,
+    SYS_mkdirat,
+    SYS_mknodat,
+    SYS_fchmodat,
+    SYS_fchownat,
+    SYS_accept4,
+    SYS_listen,
+    SYS_setpriority,
+    SYS_sched_setscheduler,
+    SYS_shmget,
+    SYS_msgget,
+    SYS_semget,
+    SYS_inotify_init1,
+    SYS_io_setup,
+    SYS_memfd_create,
+#ifdef SYS_bpf
+    SYS_bpf,
+#endif
+#ifdef SYS_userfaultfd
+    SYS_userfaultfd,
+#endif
+#ifdef SYS_renameat
+    SYS_renameat,
+#endif
+#ifdef SYS_renameat2
+    SYS_renameat2,
+#endif
+#ifdef SYS_io_uring_setup
+    SYS_io_uring_setup,
+#endif
+#ifdef SYS_finit_module
+    SYS_finit_module,
+#endif
+};
+#define SANDBOX_OTHERWISE SECCOMP_RET_ALLOW
+#define SANDBOX_LISTED (SECCOMP_RET_ERRNO | EPERM)
+#endif
+
+#define SANDBOX_COUNT(list) (sizeof(list) / sizeof((list)[0]))
+/* Two instructions a call, and those around them. */
+#define SANDBOX_CODE                                                          \
+	(2 * (SANDBOX_COUNT(sandbox_deadly) + SANDBOX_COUNT(sandbox_calls)) + \
+	    16)
+
+struct sandbox_program {
+	struct sock_filter code[SANDBOX_CODE];
+	unsigned short len;
+};
+
+static void sandbox_add(struct sandbox_program *p, uint16_t code, uint32_t k,
+    uint8_t jt, uint8_t jf)
+{
+	p->code[p->len++] = (struct sock_filter){code, jt, jf, k};
+}
+
+static void sandbox_load(struct sandbox_program *p, size_t offset)
+{
+	sandbox_add(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+
+/* If what was loaded equals value, the outcome is this. */
+static void sandbox_when(
+    struct sandbox_program *p, uint32_t value, uint32_t outcome)
+{
+	sandbox_add(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+	sandbox_add(p, BPF_RET | BPF_K, outcome, 0, 0);
+}
+
+/* Sockets of the internet only; the rest of the list follows. */
+static void sandbox_sockets(struct sandbox_program *p)
+{
+#ifdef SYS_socket
+	sandbox_add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 6);
+	sandbox_load(p, offsetof(struct seccomp_data, args[0]));
+	sandbox_when(p, AF_INET, SECCOMP_RET_ALLOW);
+	sandbox_when(p, AF_INET6, SECCOMP_RET_ALLOW);
+	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT, 0, 0);
+#endif
+}
+
+static void sandbox_build(struct sandbox_program *p)
+{
+	sandbox_load(p, offsetof(struct seccomp_data, arch));
+	sandbox_add(p, BPF_JMP | BPF_JEQ | BPF_K, SANDBOX_ARCH, 1, 0);
+	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+	sandbox_load(p, offsetof(struct seccomp_data, nr));
+	sandbox_sockets(p);
+	for (size_t i = 0; i < SANDBOX_COUNT(sandbox_deadly); i++)
+		sandbox_when(
+		    p, (uint32_t)sandbox_deadly[i], SECCOMP_RET_KILL_PROCESS);
+	for (size_t i = 0; i < SANDBOX_COUNT(sandbox_calls); i++)
+		sandbox_when(p, (uint32_t)sandbox_calls[i], SANDBOX_LISTED);
+	sandbox_add(p, BPF_RET | BPF_K, SANDBOX_OTHERWISE, 0, 0);
+}
+
+bool sandbox_seccomp(void)
+{
+	struct sandbox_program program = {.len = 0};
+	struct sock_fprog filter = {.filter = program.code};
+
+	sandbox_build(&program);
+	filter.len = program.len;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
+}
+
+#else
+
+bool sandbox_seccomp(void)
+{
+	return false;
+}
+
+#endif
