@@ -1,0 +1,30 @@
+/* Where the agent's own files lie; all of them below --root. */
+#ifndef BBS_PATHS_H
+#define BBS_PATHS_H
+
+struct paths {
+	char *root;	   /* "" or /DIR without a slash at its end */
+	char *config;	   /* /etc/bbs-agent/config.ini, or --config */
+	char *etc;	   /* /etc/bbs-agent */
+	char *ssh_key;	   /* /etc/bbs-agent/ssh_key */
+	char *ssh_info;	   /* /etc/bbs-agent/ssh_info.json */
+	char *known_hosts; /* /etc/bbs-agent/known_hosts */
+	char *borg_source; /* /etc/bbs-agent/borg_source */
+	char *state;	   /* /var/lib/bbs-agent */
+	char *spool;	   /* /var/lib/bbs-agent/spool */
+	char *journal;	   /* /var/lib/bbs-agent/journal */
+	char *done;	   /* /var/lib/bbs-agent/done */
+	char *hooks;	   /* /var/lib/bbs-agent/hooks.json */
+	char *run;	   /* /run/bbs-agent */
+	char *lock;	   /* /run/bbs-agent/lock */
+};
+
+/* root and config may be NULL; a relative root is taken from where we stand.
+ * All paths are absolute (but for config). 0 or -1 (errno). */
+int paths_init(struct paths *p, const char *root, const char *config);
+void paths_release(struct paths *p);
+/* Makes the directories that `run` writes to. 0, or -1 with errno set and
+ * *failed naming the directory. */
+int paths_make(const struct paths *p, const char **failed);
+
+#endif
