@@ -1,0 +1,199 @@
+/*
+ * The installation. The new file is copied into the directory of the old one
+ * (so it gets the labels of that place) and synced before it takes the name;
+ * there is no moment without a borg, and one that runs keeps its own.
+ */
+#include "job/borg_install.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NEW_SUFFIX ".bbs-new"
+#define OLD_SUFFIX ".bak"
+#define COPY_SIZE (256u * KIB)
+
+/* Is it written as it is meant, without a step back or a hidden one? */
+static bool is_plain_path(const char *place)
+{
+	size_t len = strlen(place);
+	for (const char *p = place; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return false;
+	}
+	return place[0] == '/' && len < PATH_MAX - 32 &&
+	       place[len - 1] != '/' && strstr(place, "//") == NULL &&
+	       strstr(place, "/../") == NULL && strstr(place, "/./") == NULL &&
+	       !text_ends(place, "/..") && !text_ends(place, "/.");
+}
+
+/* Where packages of distributions lie, and nothing else should. */
+static bool is_of_packages(const char *place)
+{
+	static const char *const dirs[] = {"/usr/", "/bin/", "/sbin/", "/lib",
+	    "/nix/", "/gnu/", "/boot/", "/etc/", "/proc/", "/sys/", "/dev/"};
+	if (text_starts(place, "/usr/local/"))
+		return false;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		if (text_starts(place, dirs[i]))
+			return true;
+	}
+	return false;
+}
+
+static int check_dir(const char *place, struct buf *why)
+{
+	struct stat st;
+	char *dir = strndup(place, (size_t)(strrchr(place, '/') - place));
+	int rc = -1;
+	if (dir == NULL) {
+		buf_adds(why, "out of memory");
+		return -1;
+	}
+	if (file_mkdirs(dir[0] != '\0' ? dir : "/", 0755) != 0 ||
+	    stat(dir[0] != '\0' ? dir : "/", &st) != 0)
+		buf_addf(why, "cannot make the directory %s: %s", dir,
+		    strerror(errno));
+	else if ((st.st_uid != 0 && st.st_uid != geteuid()) ||
+		 (st.st_mode & S_IWOTH) != 0)
+		buf_addf(why,
+		    "others can write into the directory %s: nothing is "
+		    "installed there",
+		    dir);
+	else
+		rc = 0;
+	free(dir);
+	return rc;
+}
+
+int borg_place_check(const char *place, struct buf *why)
+{
+	struct stat st;
+	if (!is_plain_path(place)) {
+		buf_adds(why, "binary_path \"");
+		text_add_escaped(why, place, strnlen(place, 200));
+		buf_adds(why, "\" is no plain absolute path");
+		return -1;
+	}
+	if (is_of_packages(place)) {
+		buf_addf(why,
+		    "%s is where the distribution keeps its own files: borg "
+		    "is not installed there",
+		    place);
+		return -1;
+	}
+	if (check_dir(place, why) != 0)
+		return -1;
+	if (lstat(place, &st) != 0 || S_ISREG(st.st_mode))
+		return 0;
+	buf_addf(why, "%s is %s: it is left as it is", place,
+	    S_ISLNK(st.st_mode) ? "a symbolic link, made by hand"
+				: "no plain file");
+	return -1;
+}
+
+static int copy_bytes(int from, int to)
+{
+	static char bytes[COPY_SIZE];
+	for (;;) {
+		ssize_t n = read(from, bytes, sizeof(bytes));
+		if (n == 0)
+			return fsync(to);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || file_write_all(to, bytes, (size_t)n) != 0)
+			return -1;
+	}
+}
+
+/* A new file with the bytes of another one, whole or not at all. */
+static int copy_file(const char *from, const char *to)
+{
+	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), out = -1;
+	int rc = -1;
+	/* One that a crash has left. */
+	unlink(to);
+	if (in >= 0)
+		out = open(to, flags, 0700);
+	if (out >= 0 && copy_bytes(in, out) == 0)
+		rc = fchmod(out, 0755);
+	int saved = errno;
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	if (rc != 0 && out >= 0)
+		unlink(to);
+	errno = saved;
+	return rc;
+}
+
+static void sync_dir(const char *place)
+{
+	char *dir = strndup(place, (size_t)(strrchr(place, '/') - place) + 1);
+	int fd =
+	    dir != NULL ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(dir);
+}
+
+/* Gives the old one its second name, in one step. */
+static int keep_old(const char *place, const char *temp, const char *old)
+{
+	unlink(temp);
+	/* Some file systems have no hard links. */
+	if (link(place, temp) != 0 && copy_file(place, temp) != 0)
+		return -1;
+	if (rename(temp, old) == 0) {
+		/* When both were one file already, rename does nothing. */
+		unlink(temp);
+		return 0;
+	}
+	int saved = errno;
+	unlink(temp);
+	errno = saved;
+	return -1;
+}
+
+int borg_install(
+    const char *from, const char *place, bool *had_old, struct buf *why)
+{
+	char temp[PATH_MAX], old[PATH_MAX];
+	struct stat st;
+	snprintf(temp, sizeof(temp), "%s" NEW_SUFFIX, place);
+	snprintf(old, sizeof(old), "%s" OLD_SUFFIX, place);
+	*had_old = lstat(place, &st) == 0;
+	if (*had_old && keep_old(place, temp, old) != 0) {
+		buf_addf(why, "cannot keep the old borg as %s: %s", old,
+		    strerror(errno));
+		return -1;
+	}
+	if (copy_file(from, temp) != 0 || rename(temp, place) != 0) {
+		buf_addf(why, "cannot install %s: %s", place, strerror(errno));
+		unlink(temp);
+		return -1;
+	}
+	sync_dir(place);
+	return 0;
+}
+
+void borg_uninstall(const char *place, bool had_old)
+{
+	char old[PATH_MAX];
+	snprintf(old, sizeof(old), "%s" OLD_SUFFIX, place);
+	if (had_old ? rename(old, place) != 0 : unlink(place) != 0)
+		log_error("cannot take back %s: %s", place, strerror(errno));
+	sync_dir(place);
+}

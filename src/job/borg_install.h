@@ -1,0 +1,21 @@
+/* Puts a proven borg into its place, the old one beside it. */
+#ifndef JOB_BORG_INSTALL_H
+#define JOB_BORG_INSTALL_H
+
+#include "base/buf.h"
+#include <stdbool.h>
+
+/* May a file be put there? Absolute, in a directory that others cannot write
+ * to, in the place of nothing or of a plain file, and not where distributions
+ * keep theirs. 0, or -1 with a sentence in why. */
+int borg_place_check(const char *place, struct buf *why);
+
+/* Copies `from` to place, mode 0755, in one step; a file that was there is
+ * kept as place.bak. 0 with *had_old; -1 with a sentence in why, and place as
+ * it was. */
+int borg_install(
+    const char *from, const char *place, bool *had_old, struct buf *why);
+/* Takes it back: the old one, or nothing. */
+void borg_uninstall(const char *place, bool had_old);
+
+#endif

@@ -1,0 +1,356 @@
+/*
+ * Command lines for ssh. Nothing of them is ever given to a shell; what the
+ * server says (user, host, port) was checked when it came (bbs/answer.c).
+ */
+#include "job/ssh.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "job/ssh_dropbear.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What the server writes into BORG_RSH. */
+#define SERVER_KEY_PATH "/etc/bbs-agent/ssh_key"
+#define SERVER_REMOTE_KEY_PATH "/tmp/bbs-remote-ssh-key"
+
+#define TEST_TIMEOUT_MS 30000
+
+/* Is the server's host key to be kept and compared? */
+static bool pins_host_key(struct worker *w, const struct ssh_client *client)
+{
+	if (w->config->ssh_host_key == SSH_HOST_KEY_NO)
+		return false;
+	if (client->accept_new)
+		return true;
+	log_debug("this ssh client cannot keep a host key by itself: the "
+		  "server's SSH host key is not checked");
+	return false;
+}
+
+static void add_word(struct buf *words, const char *word)
+{
+	buf_add(words, word, strlen(word) + 1);
+}
+
+static void add_option(struct buf *words, const char *option)
+{
+	add_word(words, "-o");
+	add_word(words, option);
+}
+
+/* -i KEY -p PORT: every client knows these. */
+static void add_way(
+    struct buf *words, const char *key, const struct ssh_info *info)
+{
+	add_word(words, "-i");
+	add_word(words, key);
+	add_word(words, "-p");
+	buf_addf(words, "%d", info->port);
+	buf_addc(words, '\0');
+}
+
+static void add_openssh(struct ssh_command *c, struct worker *w,
+    const struct ssh_client *client, const struct ssh_info *info, bool test)
+{
+	struct buf *words = &c->words;
+	add_word(words, "ssh");
+	add_way(words, w->paths->ssh_key, info);
+	if (pins_host_key(w, client)) {
+		add_option(words, "StrictHostKeyChecking=accept-new");
+		add_word(words, "-o");
+		buf_addf(
+		    words, "UserKnownHostsFile=\"%s\"", w->paths->known_hosts);
+		buf_addc(words, '\0');
+	} else {
+		add_option(words, "StrictHostKeyChecking=no");
+		add_option(words, "UserKnownHostsFile=/dev/null");
+	}
+	add_option(words, "BatchMode=yes");
+	add_option(words, "LogLevel=ERROR");
+	add_option(words, "ServerAliveInterval=30");
+	add_option(words, "ServerAliveCountMax=3");
+	if (test)
+		add_option(words, "ConnectTimeout=10");
+}
+
+static void add_dropbear(struct ssh_command *c, struct worker *w,
+    const struct ssh_client *client, const struct ssh_info *info, bool test)
+{
+	struct buf *words = &c->words;
+	char *key = ssh_client_key(client, w, w->paths->ssh_key);
+	char *home = ssh_dropbear_home(w, info->host);
+	if (test) {
+		/* A key that is kept must be this one; else it is kept now. */
+		c->answer = home != NULL ? "n\n" : "y\n";
+		free(home);
+		home = ssh_dropbear_new_home(w);
+	}
+	if (home != NULL) {
+		add_word(words, "env");
+		buf_addf(words, "HOME=%s", home);
+		buf_addc(words, '\0');
+	} else {
+		c->answer = NULL;
+	}
+	add_word(words, client->path);
+	if (c->answer == NULL)
+		add_word(words, "-y");
+	if (home == NULL)
+		add_word(words, "-y");
+	add_word(words, "-K");
+	add_word(words, "30");
+	add_way(words, key != NULL ? key : w->paths->ssh_key, info);
+	free(key);
+	free(home);
+}
+
+int ssh_command_build(struct ssh_command *c, struct worker *w,
+    const char *remote, bool test, struct buf *why)
+{
+	struct ssh_info info;
+	struct ssh_client client;
+	memset(c, 0, sizeof(*c));
+	buf_init(&c->words, 64 * KIB);
+	if (ssh_info_read(w->paths->ssh_info, &info) != 0) {
+		buf_addf(why,
+		    "the server has not said where its SSH is (no "
+		    "usable %s)",
+		    w->paths->ssh_info);
+		return -1;
+	}
+	if (access(w->paths->ssh_key, R_OK) != 0) {
+		buf_addf(
+		    why, "there is no SSH key at %s yet", w->paths->ssh_key);
+		return -1;
+	}
+	/* Without any, the start says what is missing. */
+	ssh_client_find(&client, w);
+	if (client.dropbear)
+		add_dropbear(c, w, &client, &info, test);
+	else
+		add_openssh(c, w, &client, &info, test);
+	buf_addf(&c->words, "%s@%s", info.user, info.host);
+	buf_addc(&c->words, '\0');
+	add_word(&c->words, remote);
+	if (c->words.failed) {
+		buf_adds(why, "out of memory");
+		return -1;
+	}
+	const char *p = c->words.data, *end = p + c->words.len;
+	for (int n = 0; p < end && n < SSH_WORDS_MAX; p += strlen(p) + 1)
+		c->argv[n++] = p;
+	return 0;
+}
+
+void ssh_command_release(struct ssh_command *c)
+{
+	buf_release(&c->words);
+}
+
+bool ssh_is_refused(const char *text, size_t len)
+{
+	/* Followed by what was tried; a file that is not readable is not
+	 * meant. */
+	static const char openssh[] = "Permission denied (";
+	static const char dropbear[] = "No auth methods could be used";
+	return memmem(text, len, openssh, sizeof(openssh) - 1) != NULL ||
+	       memmem(text, len, dropbear, sizeof(dropbear) - 1) != NULL;
+}
+
+static bool is_other_host(const char *err)
+{
+	return strstr(err, "IDENTIFICATION HAS CHANGED") != NULL ||
+	       strstr(err, "Host key verification failed") != NULL ||
+	       strstr(err, "host key mismatch") != NULL ||
+	       strstr(err, "Didn't validate host key") != NULL;
+}
+
+static enum ssh_test judge(const struct ssh_command *c, struct worker *w,
+    int code, const char *out, const char *err, struct buf *text)
+{
+	if (code == 0 && text_starts(out, "pong")) {
+		buf_adds(text, "the SSH connection works");
+		return SSH_TEST_OK;
+	}
+	if (strstr(out, "command not allowed") != NULL ||
+	    strstr(err, "command not allowed") != NULL) {
+		buf_adds(text, "the SSH connection works (this server knows "
+			       "no ping)");
+		return SSH_TEST_OK;
+	}
+	if (is_other_host(err)) {
+		buf_adds(text, "the server's SSH host key is not the one that "
+			       "was kept at first use: if the server was "
+			       "reinstalled, remove its line from ");
+		if (c->answer != NULL)
+			ssh_dropbear_hosts(w, text);
+		else
+			buf_adds(text, w->paths->known_hosts);
+		return SSH_TEST_FAILED;
+	}
+	if (strstr(err, "Permission denied") != NULL ||
+	    ssh_is_refused(err, strlen(err))) {
+		buf_adds(text, "the server refuses this host's SSH key");
+		return SSH_TEST_STALE;
+	}
+	buf_addf(text, "no SSH connection to the server (code %d): ", code);
+	text_add_escaped(text, err, text_cut(err, strlen(err), 300));
+	return SSH_TEST_FAILED;
+}
+
+/* A pipe that holds the answer to Dropbear's question; its reading end. */
+static int open_answer(const char *answer)
+{
+	int ends[2];
+	if (answer == NULL || pipe2(ends, O_CLOEXEC) != 0)
+		return PROC_NULL;
+	if (file_write_all(ends[1], answer, strlen(answer)) != 0)
+		log_debug("cannot answer ssh: %s", strerror(errno));
+	close(ends[1]);
+	return ends[0];
+}
+
+enum ssh_test ssh_test(struct worker *w, struct buf *text)
+{
+	struct ssh_command c;
+	struct buf out = BUF_INIT(4 * KIB), err = BUF_INIT(16 * KIB);
+	struct buf clean = BUF_INIT(48 * KIB);
+	enum ssh_test result = SSH_TEST_FAILED;
+	int status = 0, in = PROC_NULL;
+	if (ssh_command_build(&c, w, "ping", true, text) != 0)
+		goto out;
+	in = open_answer(c.answer);
+	struct proc_spec spec = {
+	    c.argv, NULL, NULL, in, PROC_NULL, PROC_NULL, 0, 0, 0};
+	if (proc_run(&spec, TEST_TIMEOUT_MS, w->link.sock, &out, &err, &status,
+		text) != 0)
+		goto out;
+	while (err.len > 0 && strchr("\r\n", err.data[err.len - 1]) != NULL)
+		err.data[--err.len] = '\0';
+	text_add_utf8(&clean, buf_str(&err), err.len);
+	result = judge(&c, w, proc_exit_code(status), buf_str(&out),
+	    buf_str(&clean), text);
+out:
+	if (in >= 0)
+		close(in);
+	ssh_command_release(&c);
+	buf_release(&out);
+	buf_release(&err);
+	buf_release(&clean);
+	return result;
+}
+
+void ssh_add_quoted(struct buf *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._-+=:,@%";
+	if (word[strspn(word, plain)] == '\0') {
+		buf_adds(out, word);
+		return;
+	}
+	buf_addc(out, '\'');
+	for (; *word != '\0'; word++) {
+		if (*word == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *word);
+	}
+	buf_addc(out, '\'');
+}
+
+/* Does the task's repository lie on this host? */
+static bool is_bound_for(const struct task *t, const char *host)
+{
+	size_t len = strlen(host);
+	for (int i = 1; t != NULL && t->command != NULL && t->command[0] &&
+			t->command[i] != NULL;
+	     i++) {
+		const char *at = strchr(t->command[i], '@');
+		if (at != NULL && strncmp(at + 1, host, len) == 0 &&
+		    (at[1 + len] == '/' || at[1 + len] == ':'))
+			return true;
+	}
+	return false;
+}
+
+static int rewrite_for_dropbear(struct worker *w,
+    const struct ssh_client *client, const char *rsh, const char *remote_key,
+    struct buf *out)
+{
+	struct ssh_info info;
+	char *home = NULL;
+	if (remote_key == NULL &&
+	    ssh_info_read(w->paths->ssh_info, &info) == 0 &&
+	    is_bound_for(w->task, info.host))
+		home = ssh_dropbear_home(w, info.host);
+	int rc = ssh_dropbear_rsh(client, home, rsh, out);
+	free(home);
+	return rc;
+}
+
+/* Replaces the server's words by ours. */
+static void replace_words(
+    const char *rsh, const char *words[][2], size_t count, struct buf *out)
+{
+	while (*rsh != '\0') {
+		size_t i;
+		for (i = 0; i < count; i++) {
+			if (words[i][1] != NULL &&
+			    text_starts(rsh, words[i][0]))
+				break;
+		}
+		if (i == count) {
+			buf_addc(out, *rsh++);
+			continue;
+		}
+		ssh_add_quoted(out, words[i][1]);
+		rsh += strlen(words[i][0]);
+	}
+}
+
+int ssh_rewrite_rsh(
+    struct worker *w, const char *rsh, const char *remote_key, struct buf *out)
+{
+	struct ssh_client client;
+	struct buf hosts = BUF_INIT(8 * KIB), plain = BUF_INIT(64 * KIB);
+	ssh_client_find(&client, w);
+	/* The server may know what this host has. */
+	if (text_starts(rsh, "dbclient ") && !client.dropbear) {
+		memset(&client, 0, sizeof(client));
+		text_copy(client.path, sizeof(client.path), "dbclient");
+		client.dropbear = true;
+	}
+	bool pins =
+	    !client.dropbear && remote_key == NULL && pins_host_key(w, &client);
+	const char *space = strchr(w->paths->known_hosts, ' ');
+	buf_addf(&hosts, "UserKnownHostsFile=%s%s%s", space ? "\"" : "",
+	    w->paths->known_hosts, space ? "\"" : "");
+	char *key = ssh_client_key(&client, w, w->paths->ssh_key);
+	char *other =
+	    remote_key != NULL ? ssh_client_key(&client, w, remote_key) : NULL;
+	const char *words[][2] = {
+	    {SERVER_KEY_PATH, key},
+	    {SERVER_REMOTE_KEY_PATH, other},
+	    {"StrictHostKeyChecking=no",
+		pins ? "StrictHostKeyChecking=accept-new" : NULL},
+	    {"UserKnownHostsFile=/dev/null", pins ? buf_str(&hosts) : NULL},
+	};
+	const size_t count = sizeof(words) / sizeof(words[0]);
+	/* Plain words first: a path of ours may need quotes. */
+	if (!client.dropbear ||
+	    rewrite_for_dropbear(w, &client, rsh, remote_key, &plain) != 0)
+		buf_adds(&plain, rsh);
+	replace_words(buf_str(&plain), words, count, out);
+	free(key);
+	free(other);
+	buf_release(&hosts);
+	buf_release(&plain);
+	return out->failed ? -1 : 0;
+}

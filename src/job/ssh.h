@@ -1,0 +1,38 @@
+/* The agent's own ssh: its options, the connection test, BORG_RSH. */
+#ifndef JOB_SSH_H
+#define JOB_SSH_H
+
+#include "bbs/answer.h"
+#include "job/worker.h"
+
+/* Words of one ssh command; argv points into `words`. */
+#define SSH_WORDS_MAX 24
+struct ssh_command {
+	const char *argv[SSH_WORDS_MAX + 1];
+	struct buf words;
+	const char *answer; /* for stdin; NULL: none */
+};
+
+/* ssh USER@HOST `remote`, from ssh_info.json. 0; -1 with a sentence in why
+ * (no ssh information, no key, no client). Free with ssh_command_release. */
+int ssh_command_build(struct ssh_command *c, struct worker *w,
+    const char *remote, bool test, struct buf *why);
+void ssh_command_release(struct ssh_command *c);
+
+/* Does ssh say in this text that the server refuses the key? */
+bool ssh_is_refused(const char *text, size_t len);
+/* `ssh USER@HOST ping`; a sentence for the log into text. */
+enum ssh_test ssh_test(struct worker *w, struct buf *text);
+
+/* Appends a word as borg's shlex reads it back. */
+void ssh_add_quoted(struct buf *out, const char *word);
+/*
+ * BORG_RSH as the server sent it, with the agent's key where it really lies,
+ * remote_key (NULL: none) in place of the server's fixed temporary path, and
+ * the host key rules of config.ini; in Dropbear's words where that is what
+ * this host has.
+ */
+int ssh_rewrite_rsh(
+    struct worker *w, const char *rsh, const char *remote_key, struct buf *out);
+
+#endif
