@@ -1,0 +1,12 @@
+/* systemd's notify protocol (sd_notify(3)); nothing without NOTIFY_SOCKET. */
+#ifndef AGENT_NOTIFY_H
+#define AGENT_NOTIFY_H
+
+#include <stdint.h>
+
+/* Sends lines such as "READY=1". */
+void notify_send(const char *state);
+/* Milliseconds between two signs of life, 0 when nobody watches. */
+uint64_t notify_watchdog_ms(void);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * The one place that decides whether an order of the server is carried out.
+ * A server that was broken into must not be able to run programs of its
+ * choice through borg's options or environment; config.ini narrows further.
+ */
+#include "agent/policy.h"
+#include "agent/policy_hook.h"
+#include "base/text.h"
+#include "job/allowed.h"
+#include <string.h>
+
+/* Commands of borg that a backup server has a use for. */
+static const char *const commands[] = {"create", "extract", "list", "info",
+    "check", "prune", "compact", "delete", "rename", "diff", "init", "rcreate",
+    "rlist", "rinfo", "repo-create", "repo-list", "repo-info", "recreate",
+    "break-lock", "upgrade", NULL};
+
+/* Options that make borg run another program. */
+static const char *const options[] = {"--rsh", "--content-from-command",
+    "--paths-from-command", "--tar-filter", "--debug-profile", NULL};
+
+/* Environment beside BORG_*, and what of BORG_* runs programs. */
+static const char *const variables[] = {
+    "LANG", "TZ", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", NULL};
+/* (the logging configuration is evaluated as Python) */
+static const char *const forbidden[] = {"BORG_PASSCOMMAND",
+    "BORG_PASSPHRASE_FD", "BORG_SSH_ASKPASS", "BORG_LOGGING_CONF", NULL};
+
+/* Options of ssh that only say how to connect. A list of the bad ones would
+ * never be complete. */
+static const char *const ssh_options[] = {"addressfamily", "batchmode",
+    "ciphers", "compression", "connectionattempts", "connecttimeout",
+    "hostkeyalgorithms", "identitiesonly", "identityfile", "ipqos",
+    "kexalgorithms", "loglevel", "macs", "numberofpasswordprompts",
+    "passwordauthentication", "port", "preferredauthentications",
+    "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes",
+    "pubkeyauthentication", "serveralivecountmax", "serveraliveinterval",
+    "stricthostkeychecking", "tcpkeepalive", "user", NULL};
+/* ssh adds lines to these files. */
+static const char *const ssh_host_files[] = {
+    "userknownhostsfile", "globalknownhostsfile", NULL};
+
+static bool in_list(const char *word, const char *const *list)
+{
+	for (; *list != NULL; list++) {
+		if (strcmp(word, *list) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "--rsh" and "--rsh=…", and each prefix that argparse would complete. */
+static bool is_option(const char *word, const char *option)
+{
+	size_t len = strcspn(word, "=");
+	return len > 3 && strncmp(word, "--", 2) == 0 &&
+	       strcmp(word, "--debug") != 0 && len <= strlen(option) &&
+	       strncmp(word, option, len) == 0;
+}
+
+static bool in_words(const char *word, const char *list)
+{
+	size_t len = strlen(word);
+	for (const char *p = list; *p != '\0';) {
+		p += strspn(p, ", \t\n");
+		size_t n = strcspn(p, ", \t\n");
+		if (n == len && strncmp(p, word, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+static int refuse(struct buf *why, const char *what, const char *word)
+{
+	buf_addf(why, "%s \"", what);
+	text_add_escaped(why, word, strnlen(word, 200));
+	buf_adds(why, "\" is refused by this host's policy");
+	return -1;
+}
+
+/* borg puts a repository's host before ssh as it is, after filling in {…}: a
+ * host that begins with a dash would be an option of ssh. */
+static bool is_trap(const char *location)
+{
+	if (strstr(location, "://-") != NULL ||
+	    strstr(location, "://{") != NULL)
+		return true;
+	if (location[0] != '-' && location[0] != '{')
+		return false;
+	/* host:path, and not a path, nor {now:%H:%M} in a name. */
+	int depth = 0;
+	for (const char *p = location; *p != '\0'; p++) {
+		depth += (*p == '{') - (*p == '}');
+		if (*p == ':' && depth <= 0)
+			return true;
+	}
+	return false;
+}
+
+static int check_words(const struct task *t, struct buf *why)
+{
+	bool options_end = false;
+	for (size_t n = 1; t->command[n] != NULL; n++) {
+		const char *word = t->command[n];
+		bool option = !options_end && word[0] == '-';
+		const char *value = option ? strchr(word, '=') : word;
+		if (value != NULL && is_trap(value + option))
+			return refuse(why, "the word", word);
+		for (size_t i = 0; option && options[i] != NULL; i++) {
+			if (is_option(word, options[i]))
+				return refuse(why, "the option", word);
+		}
+		options_end = options_end || strcmp(word, "--") == 0;
+	}
+	return 0;
+}
+
+static int check_command(const struct task *t, struct buf *why)
+{
+	const char *program = strrchr(t->command[0], '/');
+	program = program != NULL ? program + 1 : t->command[0];
+	if (strcmp(program, "borg") != 0)
+		return refuse(why, "the program", t->command[0]);
+	int n = task_verb(t);
+	if (n < 0)
+		return refuse(
+		    why, "an option before borg's command,", t->command[1]);
+	if (n == 1 && t->command[n] == NULL) {
+		buf_adds(why, "borg without a command");
+		return -1;
+	}
+	if (t->command[n] != NULL && !in_list(t->command[n], commands))
+		return refuse(why, "borg's command", t->command[n]);
+	return check_words(t, why);
+}
+
+/* NAME=VALUE of ssh's -o. */
+static bool is_ssh_option(const char *word, size_t len)
+{
+	char name[32];
+	const char *equals = memchr(word, '=', len);
+	if (equals == NULL || (size_t)(equals - word) >= sizeof(name))
+		return false;
+	size_t n = 0;
+	for (; word + n < equals; n++) {
+		bool upper = word[n] >= 'A' && word[n] <= 'Z';
+		name[n] = (char)(upper ? word[n] - 'A' + 'a' : word[n]);
+	}
+	name[n] = '\0';
+	if (in_list(name, ssh_options))
+		return true;
+	static const char null[] = "/dev/null", hosts[] = "/known_hosts";
+	const char *end = word + len;
+	size_t value = (size_t)(end - equals - 1);
+	return in_list(name, ssh_host_files) &&
+	       ((value == strlen(null) &&
+		    memcmp(equals + 1, null, value) == 0) ||
+		   (value >= strlen(hosts) &&
+		       memcmp(end - strlen(hosts), hosts, strlen(hosts)) == 0));
+}
+
+/* BORG_RSH: ssh or Dropbear's client, with options that only say where and how
+ * to connect, and written so plainly that borg and ssh cannot read anything
+ * else in it. */
+static bool is_plain_ssh(const char *rsh)
+{
+	const char *word = rsh;
+	size_t len = strcspn(word, " ");
+	bool dropbear = len == 8 && memcmp(word, "dbclient", 8) == 0;
+	if (!dropbear && (len != 3 || memcmp(word, "ssh", 3) != 0))
+		return false;
+	/* The same letter is not the same option there. */
+	const char *alone = dropbear ? "Ty" : "46CTaqxy";
+	const char *valued = dropbear ? "ilp" : "ilop";
+	for (const char *p = rsh; *p != '\0'; p++) {
+		if (strchr("'\"\\", *p) || (unsigned char)*p < ' ')
+			return false;
+	}
+	for (;;) {
+		word += len;
+		word += strspn(word, " ");
+		len = strcspn(word, " ");
+		if (len == 0)
+			return true;
+		if (len == 2 && word[0] == '-' && strchr(alone, word[1]))
+			continue;
+		if (len < 2 || word[0] != '-' || !strchr(valued, word[1]))
+			return false;
+		bool named = word[1] == 'o';
+		/* Its value: the rest of the word, or the next one. */
+		word += 2;
+		len -= 2;
+		if (len == 0) {
+			word += strspn(word, " ");
+			len = strcspn(word, " ");
+		}
+		if (len == 0 || (named && !is_ssh_option(word, len)))
+			return false;
+	}
+}
+
+static int check_env(const struct task *t, struct buf *why)
+{
+	for (size_t i = 0; i < t->env_count; i++) {
+		const char *name = t->env[i].name;
+		if (in_list(name, forbidden) ||
+		    (!text_starts(name, "BORG_") && !in_list(name, variables)))
+			return refuse(why, "the environment variable", name);
+		if (strcmp(name, "BORG_RSH") == 0 &&
+		    !is_plain_ssh(t->env[i].value))
+			return refuse(why, "BORG_RSH", t->env[i].value);
+		if ((strcmp(name, "BORG_REPO") == 0 ||
+			strcmp(name, "BORG_OTHER_REPO") == 0) &&
+		    is_trap(t->env[i].value))
+			return refuse(why, name, t->env[i].value);
+	}
+	return 0;
+}
+
+int policy_check(const struct config *c, const struct task *t, struct buf *why)
+{
+	if (c->tasks != NULL && strcmp(c->tasks, "all") != 0 &&
+	    !in_words(t->type, c->tasks))
+		return refuse(why, "the task type", t->type);
+	if (policy_check_hook(c, t, why) != 0)
+		return -1;
+	if (t->command != NULL && !c->any_command &&
+	    (check_command(t, why) != 0 || check_env(t, why) != 0))
+		return -1;
+	/* By their letters: nothing here may wait for a dead mount. */
+	return allowed_check(c, t, false, why);
+}

@@ -1,0 +1,416 @@
+/*
+ * The supervisor: one loop that owns all state, never blocks, and never reads
+ * a byte from the network.
+ *
+ * The walk of one task through the house: a timer fires and calls.c asks
+ * `net` for tasks (net/net.c hands it to the network process); answers.c
+ * takes the answer: bbs/task.c decodes each task, policy.c judges it, jobs.c
+ * has the table. When its turn comes (runner_schedule), calls.c notes the job
+ * in the journal (bbs/journal.c) and announces it; the server's yes makes
+ * runner.c fork its worker. There job/worker.c looks up which code does it:
+ * job/backup.c runs the plugins (job/plugin.c), then borg through job/borg.c,
+ * whose log feeds progress and the catalogue. Progress comes back over a
+ * socket and goes out by calls.c. The worker writes the final report into the
+ * spool and says FINAL; spool.c sends it by a second `net` until the server
+ * acknowledges it; then post-scripts run (job/hook_owed.c), and the journal
+ * goes. Jobs without a repository (browsing, a plugin's test) begin at once,
+ * beside another, and are not announced.
+ *
+ * Beside that walk: helpers.c asks about this host, fetch.c downloads for a
+ * job by a third `net`, and recovery.c does at the start what a crash left
+ * undone.
+ *
+ * It refuses to be the second agent on one root, and it ends only when it is
+ * told to.
+ */
+#include "agent/supervisor.h"
+#include "agent/agent.h"
+#include "agent/done.h"
+#include "agent/notify.h"
+#include "agent/recovery.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "job/borgenv.h"
+#include "job/hook_env.h"
+#include "job/secretfile.h"
+#include "setup/lockfile.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A service manager kills after 15 s at the latest; borg gets 10. */
+#define STOP_MS 14000
+/* A worker that outlived an earlier agent has written its report by then. */
+#define SPOOL_WATCH_MS 120000u
+/* How long processes that were killed may take to go. */
+#define REAP_MS 500
+/* Jobs whose sockets are polled; the rest is read when a child ends. */
+#define POLLED_JOBS_MAX 56
+/* --once gives up on a report after this many failures in a row. */
+#define ONCE_FAILURES_MAX 3
+
+static int take_lock(struct agent *a)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	a->lock = open(
+	    a->paths->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (a->lock < 0) {
+		log_error(
+		    "cannot open %s: %s", a->paths->lock, strerror(errno));
+		return -1;
+	}
+	if (fcntl(a->lock, F_SETLK, &lock) == 0) {
+		if (lockfile_write(a->lock, false) != 0)
+			log_debug("cannot write the pid into the lock");
+		return 0;
+	}
+	lock.l_type = F_WRLCK;
+	if (fcntl(a->lock, F_GETLK, &lock) != 0)
+		lock.l_pid = 0;
+	log_error("another agent (pid %d) runs here already: %s is locked",
+	    (int)lock.l_pid, a->paths->lock);
+	return -1;
+}
+
+static int open_signals(void)
+{
+	static const int wanted[] = {SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		sigaddset(&set, wanted[i]);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_agent(struct agent *a)
+{
+	const char *failed = NULL;
+	if (paths_make(a->paths, &failed) != 0) {
+		log_error("cannot make the directory %s: %s", failed,
+		    strerror(errno));
+		return -1;
+	}
+	if (take_lock(a) != 0)
+		return -1;
+	borgenv_forget_keys(a->paths);
+	hook_env_forget(a->paths, 0);
+	secretfile_forget_all(a->paths);
+	a->signals = open_signals();
+	if (a->signals < 0) {
+		log_error("no signalfd: %s", strerror(errno));
+		return -1;
+	}
+	/* Reports of an earlier life. */
+	a->spool.pending = true;
+	a->spool.watch_until = clock_ms() + SPOOL_WATCH_MS;
+	if (nets_open(a) != 0)
+		return -1;
+	net_warm(a->polls);
+	done_load(&a->jobs, a->paths);
+	recovery_open(a, clock_ms());
+	return 0;
+}
+
+/* Waits for those that were just killed, so that no zombie is left to
+ * whoever started us. A worker that still stops its borg is not waited for. */
+static void reap_killed(void)
+{
+	uint64_t until = clock_ms() + REAP_MS;
+	pid_t pid;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && clock_ms() < until) {
+		if (pid == 0)
+			poll(NULL, 0, 1);
+	}
+}
+
+static void close_agent(struct agent *a)
+{
+	helpers_dismiss(&a->sysinfo);
+	helpers_dismiss(&a->ssh_test);
+	recovery_close(a);
+	jobs_release(&a->jobs);
+	if (a->polls != NULL)
+		net_free(a->polls);
+	if (a->reports != NULL)
+		net_free(a->reports);
+	if (a->fetch.net != NULL)
+		net_free(a->fetch.net);
+	reap_killed();
+	spool_keep(a);
+	buf_release(&a->host);
+	json_release(&a->answer);
+	if (a->signals >= 0)
+		close(a->signals);
+	if (a->lock >= 0)
+		close(a->lock);
+}
+
+static void begin_stop(struct agent *a, uint64_t now)
+{
+	if (a->stopping)
+		return;
+	log_info("stopping");
+	notify_send("STOPPING=1");
+	a->stopping = true;
+	a->stop_at = now + STOP_MS;
+	helpers_dismiss(&a->sysinfo);
+	helpers_dismiss(&a->ssh_test);
+	for (struct job *job = a->jobs.first; job != NULL; job = job->next)
+		runner_stop_job(job, STOP_SERVICE);
+	recovery_stop(a);
+}
+
+static void reap_children(struct agent *a, uint64_t now)
+{
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (!net_reap(a->polls, pid, status) &&
+		    !net_reap(a->reports, pid, status) &&
+		    !fetch_reap(a, pid, status))
+			runner_reap(a, pid, status, now);
+	}
+}
+
+static void take_signals(struct agent *a, uint64_t now)
+{
+	struct signalfd_siginfo info;
+	while (read(a->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT:
+			begin_stop(a, now);
+			break;
+		case SIGUSR1:
+			a->poll_at = now;
+			break;
+		case SIGHUP:
+			log_info("SIGHUP: config.ini is read at the start "
+				 "only; restart the agent to apply it");
+			break;
+		default:
+			break;
+		}
+	}
+	reap_children(a, now);
+}
+
+static bool has_workers(const struct agent *a)
+{
+	if (a->sysinfo.pid != 0 || a->ssh_test.pid != 0 || recovery_runs(a))
+		return true;
+	for (const struct job *job = a->jobs.first; job != NULL;
+	     job = job->next) {
+		if (job->pid != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is the server just being told that a job begins? It counts as running from
+ * then on, so the answer is wanted, to report that it does not. */
+static bool is_announcing(const struct agent *a)
+{
+	const struct job *job = jobs_find(&a->jobs, a->call_job);
+	return a->call == CALL_PROGRESS && job != NULL &&
+	       job->state == JOB_STARTING;
+}
+
+static bool has_open_jobs(const struct agent *a)
+{
+	for (const struct job *job = a->jobs.first; job != NULL;
+	     job = job->next) {
+		if (job->state != JOB_REPORTING || job->pid != 0)
+			return true;
+	}
+	return false;
+}
+
+/* --once: is everything done, or as far as it can be? */
+static bool once_is_over(struct agent *a)
+{
+	if (a->call != CALL_NONE)
+		return false;
+	/* Jobs that cannot even be announced are left to the next run. */
+	if (a->trouble.failures >= ONCE_FAILURES_MAX && !has_workers(a)) {
+		a->once_failed = true;
+		return true;
+	}
+	if (has_open_jobs(a) || recovery_busy(a))
+		return false;
+	if (a->spool.trouble.failures >= ONCE_FAILURES_MAX)
+		a->once_failed = true;
+	if (a->once_failed && !a->polled)
+		return true;
+	if (!a->polled || helpers_busy(&a->ssh_test) || a->want_ssh_test)
+		return false;
+	return spool_is_empty(a) ||
+	       a->spool.trouble.failures >= ONCE_FAILURES_MAX;
+}
+
+static bool is_over(struct agent *a, uint64_t now)
+{
+	if (a->stopping)
+		return now >= a->stop_at ||
+		       (!has_workers(a) && !is_announcing(a) &&
+			   (spool_is_empty(a) ||
+			       a->spool.trouble.failures > 0));
+	return a->once && once_is_over(a);
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Begins whatever is due and can begin. */
+static void do_what_is_due(struct agent *a)
+{
+	uint64_t now = clock_ms();
+	helpers_begin(a, now);
+	runner_schedule(a, now);
+	calls_begin(a, now);
+	fetch_begin(a, now);
+	spool_begin(a, now);
+}
+
+/* When the loop must wake, should nothing happen before. */
+static uint64_t next_wake(struct agent *a, uint64_t now, uint64_t watchdog)
+{
+	uint64_t wake = earliest(runner_orphans(a, now), calls_due(a));
+	wake = earliest(wake, recovery_watch(a, now));
+	wake = earliest(wake, spool_due(a));
+	wake = earliest(wake, net_deadline(a->polls));
+	wake = earliest(wake, net_deadline(a->reports));
+	wake = earliest(wake, fetch_due(a));
+	wake = earliest(wake, runner_overdue(a, now));
+	wake = earliest(wake, helpers_overdue(a, now));
+	if (a->stopping)
+		wake = earliest(wake, a->stop_at);
+	return watchdog != 0 ? earliest(wake, now + watchdog) : wake;
+}
+
+static struct pollfd watch(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	return p;
+}
+
+static struct pollfd watch_net(const struct net *n)
+{
+	short events = 0;
+	int fd = n != NULL ? net_fd(n, &events) : -1;
+	return watch(fd, events);
+}
+
+static bool is_net_due(
+    const struct net *n, const struct pollfd *fd, uint64_t now)
+{
+	return fd->revents != 0 || net_deadline(n) <= now;
+}
+
+static struct pollfd watch_helper(const struct helper *h)
+{
+	return watch(helpers_busy(h) ? h->link.sock : -1, POLLIN);
+}
+
+/* Sleeps until something happens or is due, and takes in what came. */
+static void wait_and_take(struct agent *a, uint64_t watchdog)
+{
+	enum { SIGNALS, POLLS, REPORTS, FETCH, SYSINFO, SSH_TEST, JOBS };
+	struct pollfd fds[JOBS + POLLED_JOBS_MAX];
+	struct job *polled[POLLED_JOBS_MAX];
+	nfds_t jobs = 0;
+	fds[SIGNALS] = watch(a->signals, POLLIN);
+	fds[POLLS] = watch_net(a->polls);
+	fds[REPORTS] = watch_net(a->reports);
+	fds[FETCH] = watch_net(a->fetch.net);
+	fds[SYSINFO] = watch_helper(&a->sysinfo);
+	fds[SSH_TEST] = watch_helper(&a->ssh_test);
+	for (struct job *job = a->jobs.first;
+	     job != NULL && jobs < POLLED_JOBS_MAX; job = job->next) {
+		if (job->pid == 0)
+			continue;
+		fds[JOBS + jobs] = watch(job->link.sock, POLLIN);
+		polled[jobs++] = job;
+	}
+	uint64_t now = clock_ms();
+	int timeout = clock_wait(now, next_wake(a, now, watchdog), -1);
+	if (poll(fds, JOBS + jobs, timeout) < 0) {
+		if (errno != EINTR)
+			log_error("poll: %s", strerror(errno));
+		return;
+	}
+
+	now = clock_ms();
+	for (nfds_t i = 0; i < jobs; i++) {
+		if (fds[JOBS + i].revents != 0)
+			runner_read_job(a, polled[i], now);
+	}
+	if (fds[SYSINFO].revents != 0)
+		helpers_read(a, &a->sysinfo, now);
+	if (fds[SSH_TEST].revents != 0)
+		helpers_read(a, &a->ssh_test, now);
+	struct net_reply reply;
+	if (is_net_due(a->polls, &fds[POLLS], now) &&
+	    net_take(a->polls, &reply) == 1)
+		calls_reply(a, &reply, now);
+	if (is_net_due(a->reports, &fds[REPORTS], now) &&
+	    net_take(a->reports, &reply) == 1)
+		spool_reply(a, &reply, now);
+	fetch_take(a, now);
+	if (fds[SIGNALS].revents != 0)
+		take_signals(a, now);
+}
+
+int supervisor_run(const struct config *c, const struct paths *p,
+    const struct supervisor_options *options)
+{
+	struct agent a = {.config = c,
+	    .paths = p,
+	    .once = options->once,
+	    .log_fd = options->log_fd,
+	    .signals = -1,
+	    .lock = -1,
+	    .poll_interval = c->poll_interval};
+	int rc = 1;
+	buf_init(&a.host, ANSWER_BODY_MAX);
+	/* The API key is in our memory, passphrases in borg's. */
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	if (open_agent(&a) != 0)
+		goto out;
+	log_info("bbs-agent %s started; server %s", BBS_VERSION, c->url);
+	notify_send("READY=1\nSTATUS=started");
+	uint64_t watchdog = notify_watchdog_ms();
+	for (;;) {
+		do_what_is_due(&a);
+		if (is_over(&a, clock_ms()))
+			break;
+		wait_and_take(&a, watchdog);
+		if (watchdog != 0)
+			notify_send("WATCHDOG=1");
+	}
+	rc = a.once && a.once_failed ? 1 : 0;
+	log_info(
+	    "ended%s", spool_is_empty(&a)
+			   ? ""
+			   : "; reports that were not taken wait for the next "
+			     "start");
+out:
+	close_agent(&a);
+	return rc;
+}

@@ -1,0 +1,18 @@
+/* The supervisor: `bbs-agent run`. */
+#ifndef AGENT_SUPERVISOR_H
+#define AGENT_SUPERVISOR_H
+
+#include "bbs/config.h"
+#include "bbs/paths.h"
+
+struct supervisor_options {
+	bool once;
+	int log_fd; /* kept open in workers; -1: stderr */
+};
+
+/* Runs until SIGTERM or SIGINT, or to the end of --once. Returns the exit
+ * code: 0, or 1 when it could not start or --once could not do it all. */
+int supervisor_run(const struct config *c, const struct paths *p,
+    const struct supervisor_options *options);
+
+#endif
