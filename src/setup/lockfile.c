@@ -1,0 +1,52 @@
+/*
+ * The lock's file, written by its holder and read by others, for whom it
+ * counts only while the process that wrote it holds the lock.
+ */
+#include "setup/lockfile.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int lockfile_write(int fd, bool answered)
+{
+	char text[48];
+	int n = snprintf(text, sizeof(text), "%d\n%s", (int)getpid(),
+	    answered ? LOCKFILE_ANSWERED : "");
+	ssize_t written = pwrite(fd, text, (size_t)n, 0);
+	if (written >= 0 && written != n)
+		errno = ENOSPC;
+	return written == n ? ftruncate(fd, n) : -1;
+}
+
+void lockfile_read(const char *path, struct lockfile *lock)
+{
+	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct buf text = BUF_INIT(256);
+	uint64_t pid = 0;
+	memset(lock, 0, sizeof(*lock));
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK &&
+	    file_read_fd(fd, &text) == 0 && text.len > 0) {
+		size_t len = strcspn(text.data, "\n");
+		lock->answered =
+		    strcmp(text.data + len, "\n" LOCKFILE_ANSWERED) == 0;
+		text.data[len] = '\0';
+		if (text_to_u64(text.data, 1, INT32_MAX, &pid) == 0)
+			lock->pid = (int)pid;
+		/* Its file is not written anew yet. */
+		if (held.l_pid > 0 && held.l_pid != lock->pid)
+			lock->answered = false;
+		/* The kernel knows better than a text that may be old. */
+		if (held.l_pid > 0)
+			lock->pid = held.l_pid;
+	}
+	close(fd);
+	buf_release(&text);
+}

@@ -1,0 +1,24 @@
+/*
+ * The server asked by the installation: the same network process as the
+ * agent's, driven from a loop that waits.
+ */
+#ifndef SETUP_SERVER_H
+#define SETUP_SERVER_H
+
+#include "bbs/answer.h"
+#include "bbs/config.h"
+
+struct server_answer {
+	struct buf ssh_key; /* empty: the server has none yet */
+	struct ssh_info ssh;
+	bool has_ssh;
+};
+
+/* Asks for the client's SSH key: the one question that proves address, trust
+ * and API key, takes no job away and may be repeated. 0, or -1 with one
+ * sentence in why. The caller releases with server_answer_release. */
+int server_ask(
+    const struct config *c, struct server_answer *answer, struct buf *why);
+void server_answer_release(struct server_answer *answer);
+
+#endif
