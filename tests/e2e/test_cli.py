@@ -1,0 +1,210 @@
+"""The command line and config.ini, as README promises them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bbsd import BBS
+from support.agent import Agent
+from support.site import MakeFaked
+
+
+def test_help(agent: Agent) -> None:
+    for words in (["help"], ["--help"], ["help", "run"]):
+        done = agent.call(*words)
+        assert done.returncode == 0
+        assert "run" in done.stdout and done.stderr == ""
+
+
+def test_version(agent: Agent) -> None:
+    for words in (["version"], ["--version"]):
+        done = agent.call(*words)
+        assert done.returncode == 0
+        assert re.search(r"\b\d+\.\d+\.\d+", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["frobnicate"], ["run", "--frobnicate"], ["run", "--root"], ["run", "extra"], ["--config"]],
+)
+def test_wrong_usage(agent: Agent, words: list[str]) -> None:
+    done = agent.call(*words)
+    assert done.returncode == 2
+    assert done.stdout == "" and done.stderr
+
+
+def test_not_configured(agent: Agent) -> None:
+    done = agent.call("run", "--root", str(agent.root))
+    assert done.returncode == 3
+    assert str(agent.config) in done.stderr
+
+
+@pytest.mark.parametrize("key", ["url", "api_key"])
+def test_half_configured(agent: Agent, bbs: BBS, key: str) -> None:
+    agent.configure(bbs, server={key: None})
+    done = agent.call("run", "--root", str(agent.root))
+    assert done.returncode == 3
+    assert key in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "right"),
+    [
+        ("agent", "poll_interval", "soon", "1"),
+        ("agent", "poll_interval", "0", "3600"),
+        ("agent", "poll_interval", "3601", "3600"),
+        ("agent", "log_level", "LOUD", "DEBUG"),
+        ("server", "url", "ftp://x", "https://"),
+        ("server", "verify", "nope", "no"),
+        ("server", "pin_sha256", "abc", "SHA-256"),
+        ("borg", "nice", "-5", "0"),
+        ("borg", "path", "borg", "absolute"),
+    ],
+)
+def test_a_bad_value_is_told(agent: Agent, bbs: BBS, section: str, key: str, value: str,
+                             right: str) -> None:  # fmt: skip
+    agent.configure(bbs, **{section: {key: value}})
+    done = agent.call("run", "--root", str(agent.root))
+    assert done.returncode == 1
+    line = next(n for n, text in enumerate(agent.config.read_text().splitlines(), 1)
+                if text.startswith(f"{key} = "))  # fmt: skip
+    for part in (str(agent.config), str(line), key, value, right):
+        assert part in done.stderr, done.stderr
+
+
+def test_garbage_is_no_configuration(agent: Agent) -> None:
+    agent.write_config(b"\x7fELF\x00\x01\x02 nothing of the kind\n" * 50)
+    done = agent.call("run", "--root", str(agent.root))
+    assert done.returncode in (1, 3)
+    assert str(agent.config) in done.stderr
+
+
+def test_an_unknown_key_is_a_warning(agent: Agent, bbs: BBS) -> None:
+    agent.configure(bbs, agent={"colour": "blue"})
+    agent.start()
+    bbs.wait_polls(1)
+    line = next(n for n, text in enumerate(agent.config.read_text().splitlines(), 1)
+                if "colour" in text)  # fmt: skip
+    said = agent.wait_log("colour")
+    assert "WARN" in said and str(line) in said
+
+
+STOCK = """; written by the stock installer
+[Server]
+URL: {url}
+api_key : {key}
+ca_file={ca}
+
+[agent]
+# a comment
+poll_interval = 1
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+        lambda text: text + "\n[server]\napi_key = wrong\n[server]\napi_key = "
+        + text.split("api_key : ")[1].split("\n")[0],
+        lambda text: text.rstrip("\n"),
+    ],
+    ids=["as it is", "crlf", "bom", "merged", "no newline at the end"],
+)
+def test_the_stock_agents_file_works(agent: Agent, bbs: BBS, change: Callable[[str], str]) -> None:
+    text = STOCK.replace("[Server]", "[server]").format(
+        url=bbs.url, key=bbs.api_key, ca=bbs.ca_file
+    )
+    agent.write_config(change(text))
+    agent.start()
+    bbs.wait_polls(1)
+    assert bbs.requests("tasks")[0].status == 200
+
+
+def test_the_key_may_lie_in_a_file(agent: Agent, bbs: BBS) -> None:
+    path = agent.etc / "key"
+    path.write_text(bbs.api_key + "\r\n")
+    agent.configure(bbs, server={"api_key": None, "api_key_file": path})
+    agent.start()
+    bbs.wait_polls(1)
+
+
+def test_another_config_file(agent: Agent, bbs: BBS) -> None:
+    agent.configure(bbs)
+    other = agent.root / "other.ini"
+    agent.config.rename(other)
+    agent.start("--config", str(other))
+    bbs.wait_polls(1)
+
+
+def test_the_log_has_one_line_an_event(agent: Agent, bbs: BBS) -> None:
+    agent.debug = False
+    agent.configure(bbs)
+    agent.start()
+    bbs.wait_polls(2)
+    agent.stop()
+    for line in agent.log.splitlines():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO |WARN |ERROR) .*", line), line
+
+
+def test_the_key_is_never_in_the_log(agent: Agent, bbs: BBS) -> None:
+    """Not at DEBUG, and not when the server sends it back."""
+    agent.configure(bbs)
+    bbs.fault("tasks", "status", code=500, error=f"bad key {bbs.api_key}")
+    bbs.fault("tasks", "text", body=f"no JSON, but {bbs.api_key}")
+    agent.start()
+    bbs.wait_polls(4, 30)
+    agent.stop()
+    assert "DEBUG" in agent.log
+    assert bbs.api_key not in agent.log
+
+
+# --once
+
+
+def test_once_runs_what_there_is(faked: MakeFaked) -> None:
+    world = faked(start=False)
+    job = world.order()
+    done = world.agent.once()
+    assert done.returncode == 0, done.stderr
+    assert job.reports[0]["result"] == "completed"
+    assert len(world.bbs.requests("tasks")) == 1
+    assert len(world.bbs.requests("register")) == 1
+
+
+def test_once_with_nothing_to_do(agent: Agent, bbs: BBS) -> None:
+    agent.configure(bbs)
+    assert agent.once(20).returncode == 0
+    assert len(bbs.requests("tasks")) == 1
+
+
+def test_once_delivers_every_report(faked: MakeFaked) -> None:
+    world = faked(start=False)
+    jobs = [world.order() for _ in range(3)]
+    world.bbs.fault("status", "error_500", times=1)
+    assert world.agent.once().returncode == 0
+    assert [j.state for j in jobs] == ["completed"] * 3
+
+
+def test_once_without_a_server(agent: Agent, bbs: BBS) -> None:
+    agent.configure(bbs)
+    bbs.stop()
+    done = agent.once(60)
+    assert done.returncode == 1
+    assert "refused" in done.stderr
+    bbs.start()
+
+
+def arguments_of(agent: Agent) -> list[Any]:
+    return [p.command for p in agent.own_processes()]
+
+
+def test_no_secret_is_in_any_argv(agent: Agent, bbs: BBS) -> None:
+    agent.configure(bbs)
+    agent.start()
+    bbs.wait_polls(1)
+    assert not [c for c in arguments_of(agent) if bbs.api_key in c]

@@ -1,0 +1,401 @@
+"""install and uninstall on small hosts of each kind, against a server over
+TLS. The service managers are stand-ins (support/hosttree.py says which)."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bbsd import BBS
+from support.agent import BINARY
+from support.hosttree import Done, HostTree
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="a host of its own needs root (chroot, PID namespace)"
+)
+
+INITS = ["systemd", "openrc", "sysv", "procd"]
+
+
+class Install:
+    """A host, a server, and the command line that brings them together."""
+
+    def __init__(self, host: HostTree, bbs: BBS) -> None:
+        self.host, self.bbs = host, bbs
+        assert bbs.ca_file is not None
+        shutil.copy(bbs.ca_file, host.root / "tmp/ca.pem")
+
+    def options(self, key: str | None = None) -> str:
+        return f"--server {self.bbs.url} --key {key or self.bbs.api_key} --ca-file /tmp/ca.pem"
+
+    def __call__(self, options: str | None = None, before: str = "", after: str = "",
+                 pid1: str | None = None, shell: str = "/lib/own/sh") -> Done:  # fmt: skip
+        words = self.options() if options is None else options
+        return self.host.run(
+            f"{before}\n/tmp/bbs-agent install {words}\ncode=$?\n{after}\nexit $code\n",
+            pid1, shell,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def install(place: Path, bbs: BBS, request: pytest.FixtureRequest) -> Install:
+    return Install(HostTree(place / "host", getattr(request, "param", "systemd")), bbs)
+
+
+def refused(install: Install, done: Done, words: str, code: int = 1) -> None:
+    """One sentence, and nothing is different from before."""
+    assert done.code == code, done.said
+    assert len(done.err.strip().splitlines()) == 1, done.err
+    assert re.search(words, done.err), done.err
+    assert "nothing was changed" in done.err
+    assert install.bbs.api_key not in done.said
+
+
+# installed
+
+
+@pytest.mark.parametrize("install", INITS, indirect=True)
+def test_from_nothing_to_nothing(install: Install) -> None:
+    """Installed, answered, installed again, taken away."""
+    host, bbs = install.host, install.bbs
+    before = host.files()
+    done = install(after="/tmp/bbs-agent install; cp /run/bbs-agent/lock /tmp/lock")
+    assert done.code == 0, done.said
+    assert f"runs as a service of {host.init}; the server has answered it" in done.out
+    assert len(bbs.requests("register")) == 2
+    config = host.root / "etc/bbs-agent/config.ini"
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert f"url = {bbs.url}\n" in config.read_text()
+    assert f"api_key = {bbs.api_key}\n" in config.read_text()
+    assert "ca_file = /etc/bbs-agent/ca.pem\n" in config.read_text()
+    assert (host.root / "usr/local/bin/bbs-agent").read_bytes() == BINARY.read_bytes()
+    assert host.read("tmp/lock").splitlines()[1] == "answered"
+    (host.root / "tmp/lock").unlink()
+
+    installed = host.files()
+    assert install("").code == 0  # as after a reboot: nothing runs, all is there
+    for name, what in host.files().items():
+        if not name.startswith(("run/", "var/log/")):
+            assert installed[name] == what, name
+
+    done = host.run("/usr/local/bin/bbs-agent uninstall && /tmp/bbs-agent uninstall --purge")
+    assert done.code == 0, done.said
+    assert "configuration and keys" in done.out
+    assert host.files() == before
+
+
+@pytest.mark.parametrize("install", ["sysv"], indirect=True)
+def test_the_init_script(install: Install) -> None:
+    """Of SysV, real but for its shell: it starts the agent again when it was
+    killed, and its stop ends both."""
+    done = install(
+        after="""
+		agent() { head -n 1 /run/bbs-agent/lock; }
+		first=$(agent)
+		/etc/rc3.d/S98bbs-agent start
+		sed -i 's/sleep 10/sleep 0.2/' /etc/init.d/bbs-agent
+		/etc/init.d/bbs-agent restart
+		second=$(agent)
+		until [ "$(sed -n 2p /run/bbs-agent/lock)" = answered ]; do sleep 0.1; done
+		second=$(agent)
+		kill -KILL $second
+		until [ "$(agent)" != $second ] && kill -0 $(agent); do sleep 0.1; done
+		/etc/init.d/bbs-agent status
+		/etc/init.d/bbs-agent stop
+		/etc/init.d/bbs-agent status; echo code $?
+		echo $first $second $(agent)
+		ps | grep -c 'bbs-agent [r]un'
+		"""
+    )
+    assert done.code == 0, done.said
+    lines = done.out.splitlines()
+    assert "bbs-agent runs already" in lines and "bbs-agent runs" in lines
+    assert "code 3" in lines
+    assert len(set(lines[-2].split())) == 3
+    assert lines[-1] == "0", done.said
+
+
+def test_the_unit_is_what_systemd_understands(install: Install, place: Path) -> None:
+    assert install().code == 0
+    unit = place / "bbs-agent.service"
+    shutil.copy(install.host.root / "etc/systemd/system/bbs-agent.service", unit)
+    for line in ("Type=notify", "Restart=always", "OOMPolicy=continue", "KillMode=control-group",
+                 "TimeoutStopSec=30", "StartLimitIntervalSec=0", "After=network-online.target",
+                 "WatchdogSec=120", "ExecStart=/usr/local/bin/bbs-agent run"):  # fmt: skip
+        assert line in unit.read_text().splitlines()
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not here; the unit's lines were compared")
+    unit.write_text(unit.read_text().replace("/usr/local/bin/bbs-agent", str(BINARY)))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+    assert done.returncode == 0 and str(unit) not in done.stderr, done.stderr
+
+
+def test_dry_run(install: Install) -> None:
+    before = install.host.files()
+    done = install(install.options() + " --dry-run")
+    assert done.code == 0
+    assert install.host.files() == before
+    for words in ("would write /usr/local/bin/bbs-agent", "would write /etc/bbs-agent/config.ini",
+                  "would write /etc/bbs-agent/ca.pem", "would write /etc/systemd/system/bbs-agent",
+                  "would run: systemctl enable", "would run: systemctl restart",
+                  "nothing was changed"):  # fmt: skip
+        assert words in done.out
+    assert not install.host.calls
+    assert not install.bbs.requests("register")
+
+
+def test_the_ssh_key_is_there_at_once(install: Install) -> None:
+    bbs = install.bbs
+    bbs.state.ssh_private_key = "-----BEGIN OPENSSH PRIVATE KEY-----\r\nx\r\n-----END-----"
+    bbs.state.ssh = {"ssh_unix_user": "u1", "server_host": "127.0.0.1", "ssh_port": 2222}
+    assert install(install.options() + " --no-start").code == 0
+    key = install.host.root / "etc/bbs-agent/ssh_key"
+    assert key.read_text().endswith("-----END-----\n") and "\r" not in key.read_text()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert '"u1"' in install.host.read("etc/bbs-agent/ssh_info.json")
+    assert not bbs.requests("register") and "systemctl restart bbs-agent.service" not in install.host.calls
+
+
+@pytest.mark.parametrize("how", ["file", "environment"])
+def test_the_key_out_of_sight(install: Install, how: str) -> None:
+    key = install.bbs.api_key
+    install.host.write("tmp/key", key + "\r\n")
+    by = "--key-file /tmp/key" if how == "file" else ""
+    words = f"--server {install.bbs.url} --ca-file /tmp/ca.pem --no-start {by}"
+    before = f"export BBS_AGENT_KEY={key}" if how == "environment" else ""
+    assert install(words, before).code == 0
+    assert f"api_key = {key}\n" in install.host.read("etc/bbs-agent/config.ini")
+
+
+STOCK = (
+    "\ufeff; by the stock installer\r\n[server]\r\nurl: {url}\r\n"
+    "API_Key = {key}\r\n# mine\r\nca_file = /tmp/ca.pem\r\n\r\n[agent]\r\npoll_interval = 7\r\n"
+)
+
+
+def test_moving_over_from_the_stock_agent(install: Install) -> None:
+    host = install.host
+    text = STOCK.format(url=install.bbs.url, key=install.bbs.api_key)
+    host.write("etc/bbs-agent/config.ini", text, 0o644)
+    host.write("etc/bbs-agent/ssh_key", "kept\n", 0o600)
+    host.program("opt/bbs-agent/bbs-agent.py", "#!/bin/sh\nsleep 100\n")
+    host.write("etc/systemd/system/bbs-agent.service", "[Service]\nExecStart=/opt/bbs-agent/x\n")
+    done = install("--dry-run")
+    assert done.code == 0
+    assert "another agent's: it is replaced" in done.out
+    assert "left as it is: /opt/bbs-agent" in done.out
+    done = install("")
+    assert done.code == 0, done.said
+    assert (host.root / "etc/bbs-agent/config.ini").read_bytes() == text.encode()
+    assert (host.root / "etc/bbs-agent/config.ini").stat().st_mode & 0o777 == 0o600
+    assert host.read("etc/bbs-agent/ssh_key") == "kept\n"
+    assert (host.root / "opt/bbs-agent/bbs-agent.py").exists()
+    assert "/usr/local/bin/bbs-agent run" in host.read("etc/systemd/system/bbs-agent.service")
+
+
+def test_given_values_replace_and_the_rest_stays(install: Install) -> None:
+    text = STOCK.format(url="https://192.0.2.1", key="old-key")
+    install.host.write("etc/bbs-agent/config.ini", text)
+    assert install(install.options() + " --no-start").code == 0
+    want = text.lstrip("\ufeff").replace("\r\n", "\n")
+    want = want.replace("url: https://192.0.2.1", f"url = {install.bbs.url}")
+    want = want.replace("API_Key = old-key", f"api_key = {install.bbs.api_key}")
+    want = want.replace("/tmp/ca.pem", "/etc/bbs-agent/ca.pem")
+    assert install.host.read("etc/bbs-agent/config.ini") == want
+
+
+def test_borg_from_a_file(install: Install) -> None:
+    install.host.program("tmp/borg", "#!/bin/sh\necho borg 1.4.1\n")
+    install.host.program("tmp/bad", "#!/bin/sh\nexit 7\n")
+    before = install.host.files()
+    refused(install, install(install.options() + " --borg /tmp/bad"), "does not run here.*7")
+    assert install.host.files() == before
+    assert install(install.options() + " --no-start --borg /tmp/borg").code == 0
+    assert "1.4.1" in install.host.read("usr/local/bin/borg")
+
+
+def test_without_borg_and_ssh(install: Install) -> None:
+    """Both can be had later: said, no more."""
+    (install.host.root / "usr/bin/borg").unlink()
+    (install.host.root / "usr/bin/ssh").unlink()
+    done = install()
+    assert done.code == 0
+    assert "borg is not installed" in done.err and "ssh is not installed" in done.err
+    assert "has answered" in done.out
+
+
+def test_a_service_that_fails(install: Install) -> None:
+    """What the service manager says is shown; a second run repairs."""
+    good = install.host.read("bin/systemctl")
+    install.host.program("bin/systemctl", "#!/bin/sh\necho Unit is cursed >&2\nexit 5\n")
+    done = install()
+    assert done.code == 1
+    assert "code 5" in done.err and "Unit is cursed" in done.err
+    assert "nothing was changed" not in done.err
+    install.host.program("bin/systemctl", good)
+    assert install().code == 0
+
+
+# into a tree
+
+
+@pytest.mark.parametrize("kind", ["systemd", "openrc", "sysv", "procd", "plain"])
+def test_a_tree_that_is_not_booted(place: Path, bbs: BBS, kind: str) -> None:
+    """No start; what starts it at the first boot is there."""
+    marks = {"systemd": "usr/lib/systemd/systemd", "openrc": "sbin/openrc-run",
+             "sysv": "etc/rc2.d/README", "procd": "sbin/procd", "plain": "README"}  # fmt: skip
+    links = {
+        "systemd": "etc/systemd/system/multi-user.target.wants/bbs-agent.service",
+        "openrc": "etc/runlevels/default/bbs-agent",
+        "sysv": "etc/rc2.d/S98bbs-agent",
+        "procd": "etc/rc.d/S95bbs-agent",
+    }
+    tree = place / "tree"
+    for name in [marks[kind], *(["bin/sh", "etc/init.d/x"] if kind != "plain" else [])]:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("")
+    done = subprocess.run(
+        [BINARY, "install", "--root", tree, "--server", bbs.url, "--key", bbs.api_key,
+         "--ca-file", str(bbs.ca_file)], capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    config = (tree / "etc/bbs-agent/config.ini").read_text()
+    assert (tree / "usr/local/bin/bbs-agent").stat().st_mode & 0o777 == 0o755
+    if kind == "plain":
+        assert f"{tree}/usr/local/bin/bbs-agent run --root {tree}" in done.stdout
+        assert f"ca_file = {tree}/etc/bbs-agent/ca.pem" in config
+        return
+    assert "ca_file = /etc/bbs-agent/ca.pem" in config
+    link = tree / links[kind]
+    target = os.readlink(link)
+    found = tree / target.lstrip("/") if target.startswith("/") else link.parent / target
+    assert "/usr/local/bin/bbs-agent" in found.read_text()
+    assert str(tree) not in found.read_text()
+    again = [BINARY, "install", "--root", tree]
+    assert subprocess.run(again, capture_output=True, timeout=30).returncode == 0
+    gone = [BINARY, "uninstall", "--purge", "--root", tree]
+    assert subprocess.run(gone, capture_output=True, timeout=30).returncode == 0
+    assert not [p for p in tree.rglob("*bbs-agent*")]
+
+
+# refused
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("bash", "PID 1 is \"bash\".*container"), ("tini", "tini"), ("runit", "runit.*--service none")],
+)
+def test_nothing_would_keep_it_running(install: Install, name: str, words: str) -> None:
+    before = install.host.files()
+    refused(install, install(pid1=name), words)
+    assert install.host.files() == before
+    assert not install.bbs.requests()
+
+
+def test_busybox_init_gets_a_line(install: Install) -> None:
+    install.host.write("etc/inittab", "")
+    done = install(pid1="init", shell="/bin/busybox sh")
+    assert done.code == 0, done.said
+    assert "::respawn:/usr/local/bin/bbs-agent run" in done.out
+    assert not install.host.calls
+
+
+BEFORE = {
+    "the server's host": ("mkdir -p /var/www/bbs", "--on-server"),
+    "read-only": ("mount -t tmpfs -o ro none /usr/local", "/usr/local cannot be written.*read-only"),
+    "no space": ("mount -t tmpfs -o size=1m none /var/lib", "/var/lib has .* left"),
+    "a backup": (
+        "mkdir /opt; printf '#!/bin/sh\\n%s\\nexit 0\\n' '/tmp/borg create' >/opt/bbs-agent.py\n"
+        "printf '#!/bin/sh\\nsleep 60\\nexit 0\\n' >/tmp/borg; chmod +x /tmp/borg /opt/bbs-agent.py\n"
+        "/opt/bbs-agent.py >/dev/null 2>&1 & until ps | grep -q '[b]org create'; do sleep 0.1; done",
+        "a job of the agent runs.*when it is done",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_refused_for_the_hosts_sake(install: Install, name: str) -> None:
+    before, words = BEFORE[name]
+    done = install(before=before, after="find /etc /usr /var -name '*bbs-agent*'")
+    refused(install, done, words)
+    assert done.out == ""
+    if name == "the server's host":
+        assert install(install.options() + " --on-server --no-start").code == 0
+
+
+def test_refused_for_the_servers_sake(install: Install) -> None:
+    before = install.host.files()
+    refused(install, install(install.options("wrong-key")), "refuses the API key .401")
+    install.bbs.fault("ssh-key", "status", code=404, page=True)
+    refused(install, install(), "404.*BBS server")
+    install.bbs.fault("ssh-key", "status", code=503, page=True)
+    refused(install, install(), "503")
+    words = f"--server {install.bbs.url} --key {install.bbs.api_key}"
+    refused(install, install(words), "CA|certificate")
+    install.bbs.stop()
+    refused(install, install(), "connection refused")
+    install.bbs.start()
+    assert install.host.files() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "code"),
+    [
+        ("", "--server URL", 3),
+        ("--server https://127.0.0.1", "API key is missing", 3),
+        ("--server ftp://x --key k", "https://", 2),
+        ("--server https://x --key k --pin 12", "--pin .*SHA-256", 2),
+        ("--server https://x --key k --proxy socks5://x", "--proxy.*http://", 2),
+        ("--server https://x --key k --insecure --pin 12", "--insecure", 2),
+        ("--server https://x --key k --service upstart", "systemd, openrc", 2),
+        ("--server https://x --key-file /nonexistent", "/nonexistent", 1),
+        ("--server https://x --key k --ca-file /nonexistent", "/nonexistent", 1),
+        ("--server https://x --key k --root '/a b'", "blanks", 2),
+    ],
+)
+def test_options_that_cannot_be(install: Install, options: str, words: str, code: int) -> None:
+    before = install.host.files()
+    refused(install, install(options), words, code)
+    assert install.host.files() == before
+
+
+def test_only_root(place: Path) -> None:
+    binary = place / "bbs-agent"
+    shutil.copy(BINARY, binary)
+    place.chmod(0o755)
+    for verb in ("install --service none --server http://127.0.0.1:1 --key k", "uninstall"):
+        done = subprocess.run([binary, *verb.split()], user=65534, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "only root" in done.stderr
+
+
+# removed
+
+
+def test_uninstall_leaves_what_is_not_ours(install: Install) -> None:
+    host = install.host
+    host.write("etc/systemd/system/bbs-agent.service", "[Service]\nExecStart=/my/own\n")
+    before = host.files()
+    done = host.run("/tmp/bbs-agent uninstall")
+    assert done.code == 0
+    assert "not written by bbs-agent install" in done.out
+    assert host.files() == before
+
+
+def test_uninstall_goes_on_past_a_failure(install: Install) -> None:
+    host = install.host
+    assert install().code == 0
+    done = host.run(
+        "mkdir -p /var/lib/bbs-agent/held && mount -t tmpfs none /var/lib/bbs-agent/held\n"
+        "/tmp/bbs-agent uninstall --purge"
+    )
+    assert done.code == 1
+    assert "/var/lib/bbs-agent" in done.err and "Left" in done.err
+    assert [n for n in host.files() if "bbs-agent" in n and not n.startswith("tmp/")] == [
+        "var/lib/bbs-agent", "var/lib/bbs-agent/held",
+    ]  # fmt: skip
+    assert host.run("/tmp/bbs-agent uninstall --purge").code == 0
+    assert not [n for n in host.files() if "bbs-agent" in n and not n.startswith("tmp/")]

@@ -1,0 +1,177 @@
+#!/bin/sh
+# Installs what a command of the Makefile needs and this machine lacks.
+#
+# tests/setup.sh build|demo|test|hosts|bench|lint
+#
+# Where there is apt, and this is root or sudo asks nothing, the packages are
+# installed, without starting any service of theirs. Elsewhere they are named.
+# It is over at once when everything is there.
+set -eu
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+here=$(cd "$(dirname "$0")" && pwd)
+kind=${1:-}
+
+# How a thing is looked for, its name, and the Debian package that has it.
+# What builds:
+build='
+command gcc gcc
+command make make
+command ld binutils
+command awk mawk
+command tar tar
+command gzip gzip
+command xz xz-utils
+header linux/types.h linux-libc-dev
+'
+# What shows the whole cycle:
+demo="$build
+command python3 python3
+command borg borgbackup
+command ssh openssh-client
+command sshd openssh-server
+command openssl openssl
+"
+# What measures it; two small helpers are compiled:
+bench="$demo
+header stdio.h libc6-dev
+"
+# What tests it:
+test="$demo
+header stdio.h libc6-dev
+header cmocka.h libcmocka-dev
+command nginx nginx
+command mariadbd mariadb-server
+command mariadb mariadb-client
+file /usr/lib/postgresql/*/bin/initdb postgresql
+command dropbear dropbear-bin
+library libnss_wrapper.so libnss-wrapper
+command busybox busybox-static
+command curl curl
+command wget wget
+command unshare util-linux
+python pytest python3-pytest
+"
+# What boots a host to install on:
+hosts="$demo
+command systemd-nspawn systemd-container
+command debootstrap debootstrap
+command nsenter util-linux
+"
+# What judges it; clang also compiles the tests' own libraries.
+lint="$build
+header stdio.h libc6-dev
+header cmocka.h libcmocka-dev
+command python3 python3
+command clang clang
+command clang-format clang-format
+command clang-tidy clang-tidy
+command cppcheck cppcheck
+command shellcheck shellcheck
+"
+
+die() {
+	echo "setup: $*" >&2
+	exit 1
+}
+
+# is_there KIND NAME
+is_there() {
+	case $1 in
+	command)
+		# Debian's python3, not another one in PATH.
+		[ "$2" != python3 ] || set -- command /usr/bin/python3
+		command -v "$2" >/dev/null 2>&1
+		;;
+	header)
+		command -v gcc >/dev/null 2>&1 &&
+			echo "#include <$2>" | gcc -E -x c - >/dev/null 2>&1
+		;;
+	file)
+		# shellcheck disable=SC2086
+		set -- $2
+		[ -e "$1" ]
+		;;
+	library)
+		LD_PRELOAD=$2 /bin/true 2>&1 | grep -q . && return 1
+		return 0
+		;;
+	python)
+		/usr/bin/python3 -c "import importlib.util as u, sys
+sys.exit(u.find_spec('$2') is None)" 2>/dev/null
+		;;
+	esac
+}
+
+# missing LIST: the packages of what is not there.
+missing() {
+	echo "$1" | while read -r how name package; do
+		[ -z "$how" ] || is_there "$how" "$name" || echo "$package"
+	done | sort -u
+}
+
+policy=/usr/sbin/policy-rc.d
+
+# The packages' services must not start: Debian asks this file. Should this
+# script be killed before it removes it, the file removes itself when asked.
+hold_services() {
+	[ ! -e "$policy" ] || return 0
+	trap 'rm -f "$policy"' EXIT
+	trap 'exit 1' HUP INT TERM
+	cat >"$policy" <<EOF
+#!/bin/sh
+# Of bbs-agent's tests/setup.sh: nothing is started while it installs.
+[ -d /proc/$$ ] && exit 101
+rm -f "$policy"
+exit 0
+EOF
+	chmod 755 "$policy"
+}
+
+apt_install() {
+	hold_services
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q update </dev/null ||
+		echo "setup: some package lists could not be read" >&2
+	# shellcheck disable=SC2086
+	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends \
+		install $1 </dev/null || die "apt-get could not install:" $1
+}
+
+# A private sshd that runs as root wants this directory, which only Debian's
+# own service makes.
+make_run_sshd() {
+	[ "$(id -u)" != 0 ] || [ -d /run/sshd ] || mkdir -m 755 /run/sshd
+}
+
+case $kind in
+build) list=$build ;;
+demo) list=$demo ;;
+bench) list=$bench ;;
+hosts) list=$hosts ;;
+test) list=$test ;;
+lint) list=$lint ;;
+*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint" ;;
+esac
+
+packages=$(missing "$list" | tr '\n' ' ')
+packages=${packages% }
+if [ -n "$packages" ]; then
+	command -v apt-get >/dev/null 2>&1 ||
+		die "please install what the Debian packages" \
+			"$packages contain; there is no apt here to do it"
+	if [ "$(id -u)" != 0 ]; then
+		sudo -n true 2>/dev/null ||
+			die "please install these packages (as root):" \
+				"apt-get install $packages"
+		exec sudo -n "$here/setup.sh" "$kind"
+	fi
+	echo "setup: installing $packages"
+	apt_install "$packages"
+	packages=$(missing "$list" | tr '\n' ' ')
+	[ -z "$packages" ] ||
+		die "still missing after the installation: $packages"
+fi
+case $kind in
+demo | test | bench) make_run_sshd ;;
+esac

@@ -1,0 +1,167 @@
+# Tests, demonstration, measurements and lint: part of the Makefile above.
+#
+# A command that a user types (test, demo, bench, lint) first installs what it
+# needs, by tests/setup.sh, and then calls make again for the rest.
+
+# Debian's own, whatever else is in PATH: its packages belong to it.
+PYTHON := /usr/bin/python3
+
+#: make test          everything that is tested: unit, then e2e
+#: make demo          the whole cycle, shown on this machine alone
+#: make bench         the table of measurements
+.PHONY: test demo bench
+test:
+	tests/setup.sh test
+	$(MAKE) all
+	$(MAKE) unit
+	$(MAKE) e2e
+
+demo:
+	@tests/setup.sh demo
+	@$(MAKE) all
+	@tests/demo
+
+bench:
+	tests/setup.sh bench
+	$(MAKE) all
+	tests/bench/run
+
+# ---- unit tests -------------------------------------------------------------
+# The same sources against the host's libc, with the sanitizers. Each test_*.c
+# is a program; the other files beside them are linked to all.
+
+UNIT := build/unit
+UNIT_CC := gcc
+UNIT_CFLAGS := $(LANGUAGE) $(WARNINGS) -O1 -g -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_SRCS := $(sort $(wildcard src/*/*.c))
+UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_SUPPORT := $(filter-out $(UNIT_TESTS),$(sort $(wildcard tests/unit/*.c)))
+UNIT_LIB := $(UNIT)/libagent.a
+UNIT_BEARSSL := $(UNIT)/bearssl/libbearssl.a
+UNIT_PROGRAMS := $(UNIT_TESTS:tests/unit/%.c=$(UNIT)/%)
+UNIT_OBJS := $(UNIT_SRCS:src/%.c=$(UNIT)/src/%.o)
+UNIT_SUPPORT_OBJS := $(UNIT_SUPPORT:tests/unit/%.c=$(UNIT)/tests/%.o)
+
+#: make unit          the unit tests, under ASan and UBSan
+.PHONY: unit
+unit: $(UNIT_PROGRAMS)
+	@rm -f $(UNIT)/*.failed
+	@printf '%s\n' $(UNIT_PROGRAMS) | xargs -P $$(nproc) -I{} sh -c \
+		'{} >{}.log 2>&1 </dev/null || touch {}.failed'
+	@for t in $(UNIT_PROGRAMS); do echo "== $$t"; cat $$t.log; done
+	@for t in $(UNIT)/*.failed; do [ ! -e $$t ] || \
+		{ echo "unit: failed:" $(UNIT)/*.failed; exit 1; }; done
+
+$(UNIT_PROGRAMS): $(UNIT)/%: $(UNIT)/tests/%.o $(UNIT_SUPPORT_OBJS) \
+		$(UNIT_LIB) $(UNIT_BEARSSL)
+	@echo "  LD    $@"
+	$Q$(UNIT_CC) $(UNIT_CFLAGS) -o $@ $^ -lcmocka
+
+$(UNIT_LIB): $(UNIT_OBJS) $(UNIT)/.link
+	@rm -f $@
+	$Qar rcs $@ $(UNIT_OBJS)
+
+$(UNIT)/src/%.o: src/%.c $(UNIT)/.flags | $(FETCHED)
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	$Q$(UNIT_CC) $(UNIT_CFLAGS) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(UNIT)/tests/%.o: tests/unit/%.c $(UNIT)/.flags | $(FETCHED)
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	$Q$(UNIT_CC) $(UNIT_CFLAGS) $(INCLUDES) -Itests/unit -MMD -MP -c -o $@ $<
+
+# ---- programs for suites of cases -------------------------------------------
+# build/tests/NAME: one part of the agent before cases of somebody else's, with
+# the sanitizers. tests/e2e/test_suites.py runs them.
+
+CHECKS := $(patsubst tests/check/%.c,build/tests/%,\
+	$(sort $(wildcard tests/check/*.c)))
+
+#: make checks        build/tests/x509check, jsoncheck, httpcheck
+.PHONY: checks
+checks: $(CHECKS)
+
+$(CHECKS): build/tests/%: tests/check/%.c $(UNIT_LIB) $(UNIT_BEARSSL)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(UNIT_CC) $(UNIT_CFLAGS) $(INCLUDES) -o $@ $< $(UNIT_LIB) $(UNIT_BEARSSL)
+
+$(UNIT_BEARSSL): $(FETCHED) vendor/bearssl.mk
+	@echo "  BEARSSL $(@D)"
+	$Qrm -rf $(@D)
+	$Q$(MAKE) -f vendor/bearssl.mk SRC=$(BEARSSL_SRC) DIR=$(@D) \
+		CC=$(UNIT_CC) AR=ar CFLAGS='-O1 -g'
+
+$(UNIT)/.flags: TEXT = $(UNIT_CC) $(UNIT_CFLAGS)
+$(UNIT)/.link: TEXT = $(UNIT_OBJS)
+$(UNIT)/.flags $(UNIT)/.link: force
+	@mkdir -p $(@D)
+	@echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
+
+-include $(UNIT_OBJS:.o=.d) $(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
+
+# ---- end to end -------------------------------------------------------------
+
+#: make e2e           the real binary against real borg, sshd, nginx
+#: make reproducible  build once more elsewhere and compare byte for byte
+#: make test-hosts    install on a booted systemd (root; the first time slow)
+.PHONY: e2e reproducible test-hosts
+e2e: $(BIN) $(CHECKS)
+	$(PYTHON) tests/e2e/run
+
+test-hosts:
+	tests/setup.sh hosts
+	$(MAKE) all
+	$(PYTHON) tests/hosts/run
+
+reproducible:
+	tests/setup.sh build
+	$(MAKE) all
+	tests/reproducible.sh
+
+# ---- lint -------------------------------------------------------------------
+
+C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch]))
+SCRIPTS = $(shell find .ci tests vendor/*.sh dist install.sh -type f -exec \
+	awk 'FNR == 1 && /^\043!.*[\/ ](ba|da)?sh/ { print FILENAME }' {} +)
+LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)
+
+#: make lint          format, warnings, static analysis, the rules of the house
+#: make format        apply the format
+.PHONY: lint format lint-format lint-warnings lint-tidy lint-cppcheck \
+	lint-shell lint-rules
+lint:
+	tests/setup.sh lint
+	$(MAKE) -k --output-sync=target lint-format lint-warnings lint-tidy \
+		lint-cppcheck lint-shell lint-rules
+	@echo "lint: all clean"
+
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES)
+
+# gcc against musl (the build itself), clang against the host's libc.
+lint-warnings: all
+	clang $(LINT_CFLAGS) -fsyntax-only $(SRCS)
+
+lint-tidy: $(FETCHED)
+	@printf '%s\n' $(SRCS) | xargs -n 4 -P $$(nproc) sh -c ' \
+		clang-tidy --quiet "$$@" -- $(LINT_CFLAGS) 2>&1 || exit 1' tidy | \
+		{ ! grep -v "^[0-9]* warnings\? generated"; }
+
+# No process of the agent has threads, so readdir and getpwnam are right.
+lint-cppcheck:
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 \
+		--library=posix --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem --suppress=readdirCalled --suppress=getpwnamCalled \
+		-D_GNU_SOURCE -Isrc src
+
+lint-shell:
+	shellcheck $(SCRIPTS)
+
+lint-rules:
+	$(PYTHON) tests/lint/rules.py
+
+format:
+	clang-format -i $(C_FILES)
