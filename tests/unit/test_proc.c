@@ -470,7 +470,7 @@ static void signals_only_its_own(void **state)
 	assert_int_equal(finish(&p), 128 + SIGKILL);
 	/* Without its leader a group is known by its session. */
 	assert_true(proc_group_is(&p, session));
-	assert_false(proc_group_is(&p, getpid()));
+	assert_false(proc_group_is(&p, session + 1));
 	assert_false(proc_group_is(&p, 0));
 	assert_int_equal(proc_poll(&p, &status), -1);
 	assert_true(proc_group_alive(&p));
