@@ -238,7 +238,12 @@ int http_say_json(struct fault *f, const struct http *h, const struct buf *body,
 	    "byte %zu): it begins \"",
 	    h->config->host, why, at);
 	fault_quote(f, buf_str(body), body->len, 80);
-	buf_adds(&f->text, "\": check [server] url and the server's log");
+	buf_adds(&f->text, body->data != NULL && body->data[0] == '<'
+			       ? "\", a web page: check [server] url; the "
+				 "login page (captive portal) of a network "
+				 "looks like this, too"
+			       : "\": check [server] url and the server's "
+				 "log");
 	return -1;
 }
 
@@ -266,7 +271,9 @@ static int http_remark_redirect(struct fault *f, const struct http *h,
 		    f, msg->location, len - strlen(r->path), HTTP_LOCATION_MAX);
 		buf_adds(&f->text, " in config.ini");
 	} else {
-		buf_adds(&f->text, ": is [server] url in config.ini right?");
+		buf_adds(&f->text, ": is [server] url in config.ini right, or "
+				   "is that the login page (captive portal) "
+				   "of this network?");
 	}
 	return 0;
 }
