@@ -3,6 +3,7 @@
  * sent every few seconds for years. Sentences quote the peer escaped and cut.
  */
 #include "net/http_text.h"
+#include "base/digits.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include <errno.h>
@@ -22,30 +23,13 @@ static void http_add_host(struct buf *out, const char *host, uint16_t port)
 	}
 }
 
-static void http_add_base64(struct buf *out, const char *text)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)text;
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i += 3) {
-		size_t n = len - i < 3 ? len - i : 3;
-		uint32_t group = (uint32_t)p[i] << 16 |
-				 (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-				 (n > 2 ? p[i + 2] : 0);
-		for (size_t k = 0; k < 4; k++)
-			buf_addc(out,
-			    k > n ? '=' : digits[group >> (18 - 6 * k) & 63]);
-	}
-}
-
 static void http_add_login(struct buf *out, const struct http *h)
 {
 	if (!h->by_proxy || h->proxy.login[0] == '\0')
 		return;
 	buf_adds(out, "\r\nProxy-Authorization: Basic ");
-	http_add_base64(out, h->proxy.login);
+	digits_put_base64(
+	    out, h->proxy.login, strlen(h->proxy.login), true);
 }
 
 bool http_text_check(const char *text)
