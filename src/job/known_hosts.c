@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Is the host among the names, which commas separate? */
 static bool names_host(
@@ -17,9 +18,9 @@ static bool names_host(
 	for (const char *end = names + len; names < end; names += len + 1) {
 		len = strcspn(names, ", \t");
 		if ((strlen(info->host) == len &&
-			memcmp(names, info->host, len) == 0) ||
+			strncasecmp(names, info->host, len) == 0) ||
 		    (strlen(with_port) == len &&
-			memcmp(names, with_port, len) == 0))
+			strncasecmp(names, with_port, len) == 0))
 			return true;
 	}
 	return false;
@@ -75,8 +76,7 @@ void known_hosts_fingerprints(
 		const char *blob = kind + kind_len;
 		blob += strspn(blob, " \t");
 		if (blob < end)
-			digits_add_base64(
-			    &key, blob, strcspn(blob, " \t\r\n"));
+			digits_add_base64(&key, blob, strcspn(blob, " \t\r\n"));
 		hash_bytes(buf_str(&key), key.len, sum);
 		buf_addf(out, "%s%.*s SHA256:", out->len > 0 ? ", " : "",
 		    (int)kind_len, kind);

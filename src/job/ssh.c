@@ -174,7 +174,7 @@ bool ssh_is_refused(const char *text, size_t len)
 
 static bool is_other_host(const char *text, size_t len)
 {
-	static const char *const marks[] = {"IDENTIFICATION HAS CHANGED",
+	static const char marks[][32] = {"IDENTIFICATION HAS CHANGED",
 	    "Host key verification failed", "host key mismatch",
 	    "Didn't validate host key"};
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -208,8 +208,10 @@ void ssh_say_other_host(struct worker *w, struct buf *out)
 	else
 		buf_adds(out, w->paths->known_hosts);
 	buf_adds(out, ": if the server was reinstalled, run bbs-agent doctor "
-		      "--accept-host-key on this host; if not, somebody may "
-		      "be listening in");
+		      "--accept-host-key");
+	if (w->paths->root[0] != '\0')
+		buf_addf(out, " --root %s", w->paths->root);
+	buf_adds(out, " on this host; if not, somebody may be listening in");
 }
 
 static enum ssh_test judge(struct worker *w, int code, const char *out,
@@ -269,8 +271,8 @@ enum ssh_test ssh_test(struct worker *w, struct buf *text)
 	while (err.len > 0 && strchr("\r\n", err.data[err.len - 1]) != NULL)
 		err.data[--err.len] = '\0';
 	text_add_utf8(&clean, buf_str(&err), err.len);
-	result = judge(w, proc_exit_code(status), buf_str(&out),
-	    buf_str(&clean), text);
+	result = judge(
+	    w, proc_exit_code(status), buf_str(&out), buf_str(&clean), text);
 out:
 	if (in >= 0)
 		close(in);
@@ -379,9 +381,8 @@ int ssh_rewrite_rsh(
 	};
 	const size_t count = sizeof(words) / sizeof(words[0]);
 	/* Plain words first: a path of ours may need quotes. */
-	if (!client.dropbear ||
-	    rewrite_for_dropbear(
-		w, &client, server ? &info : NULL, rsh, &plain) != 0)
+	if (!client.dropbear || rewrite_for_dropbear(w, &client,
+				    server ? &info : NULL, rsh, &plain) != 0)
 		buf_adds(&plain, rsh);
 	replace_words(buf_str(&plain), words, count, out);
 	free(key);

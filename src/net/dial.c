@@ -91,18 +91,22 @@ static void dial_add_address(
 		buf_addf(out, " port %u", port);
 }
 
+/* What the name stands for; host NULL: which address it was. */
 static void dial_tell(
-    struct fault *fault, char fact, const struct addrinfo *a, bool all)
+    struct fault *fault, const char *host, const struct addrinfo *a)
 {
 	struct buf text = BUF_INIT(NET_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 2));
 
 	if (fault->facts == NULL)
 		return;
-	for (; a != NULL && !text.failed; a = all ? a->ai_next : NULL) {
+	for (; a != NULL; a = host != NULL ? a->ai_next : NULL) {
 		buf_adds(&text, text.len > 0 ? ", " : "");
-		dial_add_address(&text, a, !all);
+		dial_add_address(&text, a, host == NULL);
 	}
-	fault_fact(fault, fact, "%s", buf_str(&text));
+	if (host == NULL)
+		fault_fact(fault, NET_FACT_TCP, "%s", buf_str(&text));
+	else
+		fault_fact(fault, NET_FACT_DNS, "%s: %s", host, buf_str(&text));
 	buf_release(&text);
 }
 
@@ -182,7 +186,7 @@ static int dial_try(struct dial *d, const struct addrinfo *list, bool last,
 		if (fd >= 0) {
 			memcpy(&d->last, a->ai_addr, a->ai_addrlen);
 			d->last_len = a->ai_addrlen;
-			dial_tell(fault, NET_FACT_TCP, a, false);
+			dial_tell(fault, NULL, a);
 			return fd;
 		}
 		if ((*tried)++ < 4) {
@@ -204,7 +208,7 @@ int dial_host(struct dial *d, const char *host, uint16_t port,
 
 	if (dial_resolve(host, port, deadline, &list, fault) != 0)
 		return -1;
-	dial_tell(fault, NET_FACT_DNS, list, true);
+	dial_tell(fault, host, list);
 	fd = dial_try(d, list, true, deadline, &errors, &tried, fault);
 	if (fd < 0)
 		fd = dial_try(d, list, false, deadline, &errors, &tried, fault);

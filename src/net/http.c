@@ -285,8 +285,7 @@ int http_exchange(struct http *h, const struct net_request *r,
 	if (rc != 0)
 		return -1;
 	if (msg->date != 0)
-		fault_fact(
-		    fault, NET_FACT_DATE, "%lld", (long long)msg->date);
+		fault_fact(fault, NET_FACT_DATE, "%lld", (long long)msg->date);
 	return http_check(&p);
 }
 

@@ -28,8 +28,7 @@ static void http_add_login(struct buf *out, const struct http *h)
 	if (!h->by_proxy || h->proxy.login[0] == '\0')
 		return;
 	buf_adds(out, "\r\nProxy-Authorization: Basic ");
-	digits_put_base64(
-	    out, h->proxy.login, strlen(h->proxy.login), true);
+	digits_put_base64(out, h->proxy.login, strlen(h->proxy.login), true);
 }
 
 bool http_text_check(const char *text)

@@ -89,14 +89,14 @@ struct net_reply {
 	const char *facts;
 };
 
-#define NET_FACT_DNS 'd'     /* addresses of the host, or of the proxy */
-#define NET_FACT_TCP 'c'     /* the address that was connected to */
-#define NET_FACT_PROXY 'p'   /* the proxy that gave way to the server */
-#define NET_FACT_CHAIN 'x'   /* the certificates, whatever is wrong with them */
-#define NET_FACT_BEGIN 'b'   /* the server's certificate: valid from, until; */
-#define NET_FACT_END 'e'     /* seconds since 1970 */
-#define NET_FACT_TLS 't'     /* version and suite: the handshake is done */
-#define NET_FACT_DATE 'w'    /* the server's clock, seconds since 1970 */
+#define NET_FACT_DNS 'd'   /* addresses of the host, or of the proxy */
+#define NET_FACT_TCP 'c'   /* the address that was connected to */
+#define NET_FACT_PROXY 'p' /* the proxy that gave way to the server */
+#define NET_FACT_CHAIN 'x' /* the certificates, whatever is wrong with them */
+#define NET_FACT_BEGIN 'b' /* the server's certificate: valid from, until; */
+#define NET_FACT_END 'e'   /* seconds since 1970 */
+#define NET_FACT_TLS 't'   /* its version: the handshake is done */
+#define NET_FACT_DATE 'w'  /* the server's clock, seconds since 1970 */
 
 struct net;
 

@@ -269,32 +269,6 @@ static int tls_reset(struct tls *t, int fd)
 	return rc == 1 ? 0 : -1;
 }
 
-static void tls_fact(const struct tls *t, struct fault *fault)
-{
-	static const struct {
-		uint16_t suite;
-		const char *name;
-	} names[] = {
-	    {BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-		"ECDSA, AES-128-GCM"},
-	    {BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "RSA, AES-128-GCM"},
-	    {BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-		"ECDSA, AES-256-GCM"},
-	    {BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "RSA, AES-256-GCM"},
-	    {BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-		"ECDSA, ChaCha20-Poly1305"},
-	    {BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		"RSA, ChaCha20-Poly1305"}};
-	br_ssl_session_parameters session;
-	size_t i = 0;
-
-	br_ssl_engine_get_session_parameters(&t->client.eng, &session);
-	while (i < 5 && names[i].suite != session.cipher_suite)
-		i++;
-	fault_fact(fault, NET_FACT_TLS, "TLS 1.2 (ECDHE, %s)", names[i].name);
-	mem_wipe(&session, sizeof(session));
-}
-
 int tls_start(struct tls *t, int fd, uint16_t port, uint64_t deadline,
     struct fault *fault)
 {
@@ -307,7 +281,7 @@ int tls_start(struct tls *t, int fd, uint16_t port, uint64_t deadline,
 	rc = tls_run(t, BR_SSL_SENDAPP, deadline);
 	trust_judge_facts(t->judge, fault);
 	if (rc > 0) {
-		tls_fact(t, fault);
+		fault_fact(fault, NET_FACT_TLS, "TLS 1.2");
 		/* Not judged: our session was taken, and judged back then. */
 		if (trust_judge_accepted(t->judge))
 			t->judged = clock_ms();

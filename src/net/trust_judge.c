@@ -401,8 +401,7 @@ void trust_judge_facts(const struct trust_judge *j, struct fault *fault)
 	buf_adds(&text, ", made out to ");
 	names_list(&text, leaf);
 	fault_fact(fault, NET_FACT_CHAIN, "%s", buf_str(&text));
-	fault_fact(
-	    fault, NET_FACT_BEGIN, "%lld", (long long)leaf->not_before);
+	fault_fact(fault, NET_FACT_BEGIN, "%lld", (long long)leaf->not_before);
 	fault_fact(fault, NET_FACT_END, "%lld", (long long)leaf->not_after);
 	buf_release(&text);
 }

@@ -29,6 +29,7 @@ static void whose_line(void **state)
 	    {"bbs.example.org " KEY "\n", false, false},
 	    {"bbs.exampl " KEY "\n", false, false},
 	    {"a,bbs.example,192.0.2.1 " KEY "\n", true, true},
+	    {"BBS.Example " KEY "\n", true, true},
 	    {"a,bbs.examplex,192.0.2.1 " KEY "\n", false, false},
 	    {"# bbs.example " KEY "\n", false, false},
 	    {"@revoked bbs.example " KEY "\n", false, false},
@@ -38,11 +39,11 @@ static void whose_line(void **state)
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		size_t len;
-		assert_int_equal(known_hosts_line(cases[i].text, &other_port,
-				     &len) != NULL,
+		assert_int_equal(
+		    known_hosts_line(cases[i].text, &other_port, &len) != NULL,
 		    cases[i].other);
-		assert_int_equal(known_hosts_line(cases[i].text, &usual_port,
-				     &len) != NULL,
+		assert_int_equal(
+		    known_hosts_line(cases[i].text, &usual_port, &len) != NULL,
 		    cases[i].usual);
 	}
 }

@@ -178,8 +178,8 @@ static void commands(void **state)
 	assert_int_equal(build(&c, true), 0);
 	/* It keeps the first key, too. */
 	char file[600];
-	snprintf(file, sizeof(file), "UserKnownHostsFile=\"%s\"",
-	    paths.known_hosts);
+	snprintf(
+	    file, sizeof(file), "UserKnownHostsFile=\"%s\"", paths.known_hosts);
 	assert_true(has(&c, "StrictHostKeyChecking=no"));
 	assert_true(has(&c, file));
 	assert_true(has(&c, "HashKnownHosts=no"));
