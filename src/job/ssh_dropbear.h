@@ -15,8 +15,8 @@
 #include "bbs/answer.h"
 #include "job/ssh_client.h"
 
-/* The HOME in which the host's key is kept, for the caller to free; NULL when it
- * is not kept (yet), or host keys are not to be checked. */
+/* The HOME in which the host's key is kept, for the caller to free; NULL when
+ * it is not kept (yet), or host keys are not to be checked. */
 char *ssh_dropbear_home(const struct worker *w, const struct ssh_info *info);
 /* The same, made when it is missing, for the test that is to keep the key. */
 char *ssh_dropbear_new_home(const struct worker *w);

@@ -291,11 +291,11 @@ static const struct report *add_host_key(struct worker *w,
 	return copy;
 }
 
-void worker_final(struct worker *w, const struct report *final)
+void worker_final(struct worker *w, const struct report *r)
 {
 	struct report copy;
 	struct buf text = BUF_INIT(MIB);
-	const struct report *r = add_host_key(w, final, &copy, &text);
+	r = add_host_key(w, r, &copy, &text);
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
 	if (report_encode(r, &body) != 0) {
