@@ -66,7 +66,7 @@ static enum found check_all(struct doctor *d, struct json_writer *json)
 			json_close(json, '}');
 			continue;
 		}
-		printf("%-5s %-11s %s\n", words[found][0], checks[i].name,
+		fprintf(stdout, "%-5s %-11s %s\n", words[found][0], checks[i].name,
 		    buf_str(&line));
 		fflush(stdout);
 	}
