@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/doctor.h"
 #include "net/net.h"
 #include "setup/setup.h"
 #include <errno.h>
@@ -25,11 +26,12 @@ struct command_line {
 	bool debug, once;
 	const char *topic; /* of help */
 	struct setup_options setup;
+	struct doctor_options doctor;
 	unsigned verbs; /* those that take all the options given */
 };
 
 /* What an option is for. */
-enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, ANY = 7 };
+enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, DOCTOR = 32, ANY = 63 };
 
 #define AT(member) offsetof(struct command_line, member)
 static const struct option {
@@ -55,6 +57,8 @@ static const struct option {
     {"--on-server", false, INSTALL, AT(setup.on_server)},
     {"--dry-run", false, INSTALL | UNINSTALL, AT(setup.dry_run)},
     {"--purge", false, UNINSTALL, AT(setup.purge)},
+    {"--json", false, DOCTOR, AT(doctor.json)},
+    {"--accept-host-key", false, DOCTOR, AT(doctor.accept_host_key)},
 };
 #define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
 
@@ -65,6 +69,7 @@ static const char usage[] =
     "  run [--once] [--debug]  the agent, in the foreground\n"
     "  install                 put the agent onto this host and start it\n"
     "  uninstall [--purge]     take it away again\n"
+    "  doctor [--json]         check every link from here to the backup\n"
     "  version                 print the version\n"
     "  help [COMMAND]          this text, or more on one command\n"
     "\n"
@@ -125,6 +130,19 @@ static const char usage_uninstall[] =
     "\n"
     "  --purge    configuration and keys, too\n"
     "  --dry-run  say what would be done\n";
+
+static const char usage_doctor[] =
+    "usage: bbs-agent doctor [--json] [--accept-host-key] [--root DIR]\n"
+    "\n"
+    "Checks each link that a backup needs, and says what to do about those\n"
+    "that do not hold: OK, WARN, FAIL, or - where it cannot be known. Ends\n"
+    "with 1 when something failed. It only looks, but the test of SSH keeps\n"
+    "the server's host key when it is the first one.\n"
+    "\n"
+    "  --json             for programs\n"
+    "  --accept-host-key  keep the SSH host key that the server has now, "
+    "after\n"
+    "                     showing both (asks first on a terminal)\n";
 
 /* Takes --name VALUE, --name=VALUE or --name; 1 taken, 0 another option, -1
  * value missing. */
@@ -211,6 +229,8 @@ static int show_help(const struct command_line *c)
 		fputs(usage_install, stdout);
 	else if (strcmp(c->topic, "uninstall") == 0)
 		fputs(usage_uninstall, stdout);
+	else if (strcmp(c->topic, "doctor") == 0)
+		fputs(usage_doctor, stdout);
 	else if (strcmp(c->topic, "version") == 0)
 		puts("usage: bbs-agent version");
 	else if (strcmp(c->topic, "help") == 0)
@@ -302,8 +322,8 @@ static int run_verb(struct command_line *line, char **argv)
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} verbs[] = {
-	    {"run", RUN}, {"install", INSTALL}, {"uninstall", UNINSTALL}};
+	} verbs[] = {{"run", RUN}, {"install", INSTALL},
+	    {"uninstall", UNINSTALL}, {"doctor", DOCTOR}};
 	size_t i = 0, count = sizeof(verbs) / sizeof(verbs[0]);
 	while (i < count && strcmp(verbs[i].name, line->verb) != 0)
 		i++;
@@ -313,6 +333,11 @@ static int run_verb(struct command_line *line, char **argv)
 		return wrong_usage("an option is not one of", line->verb);
 	if (verbs[i].bit == RUN)
 		return run(line);
+	if (verbs[i].bit == DOCTOR) {
+		line->doctor.root = line->root;
+		line->doctor.config = line->config;
+		return doctor_run(&line->doctor);
+	}
 	line->setup.root = line->root;
 	line->setup.config = line->config;
 	if (verbs[i].bit == UNINSTALL)

@@ -149,6 +149,8 @@
 #define NET_FRAME_MAX (REPORT_BODY_MAX + 64u * KIB)
 /* The sentence of a reply. */
 #define NET_WHY_MAX 2000
+/* What is told of the way to the server: sixteen addresses, ten names. */
+#define NET_FACTS_MAX (8u * KIB)
 /* Beyond its own deadlines the network process gets this, then is killed. */
 #define NET_GRACE_MS 2000
 /* One start of the network process in this time, should it die at once. */

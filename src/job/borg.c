@@ -106,8 +106,8 @@ static void take_line(struct loop *l, const char *line, size_t len)
 	struct borg_run *r = l->run;
 	struct borglog_event e;
 	borglog_decode(&l->json, line, len, &e);
-	if (e.kind != BORGLOG_FILE && ssh_is_refused(line, len))
-		r->worker->key_refused = true;
+	if (e.kind != BORGLOG_FILE && e.kind != BORGLOG_LISTED)
+		ssh_notice(r->worker, line, len);
 	if (e.kind == BORGLOG_TEXT) {
 		take_text(r, line, len);
 		return;

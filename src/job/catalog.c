@@ -57,8 +57,7 @@ static void give_up_ended(struct catalog *c)
 			said.data[--said.len] = '\0';
 		struct buf clean = BUF_INIT(64 * KIB);
 		text_add_utf8(&clean, buf_str(&said), said.len);
-		if (ssh_is_refused(buf_str(&clean), clean.len))
-			c->worker->key_refused = true;
+		ssh_notice(c->worker, buf_str(&clean), clean.len);
 		buf_adds(&text, ": ");
 		text_add_escaped(&text, buf_str(&clean),
 		    text_cut(buf_str(&clean), clean.len, 300));

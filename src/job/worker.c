@@ -276,8 +276,26 @@ void worker_renew(struct worker *w)
 	buf_release(&nothing);
 }
 
+/* A failure because of the server's host key: what to do comes first. */
+static const struct report *add_host_key(struct worker *w,
+    const struct report *r, struct report *copy, struct buf *text)
+{
+	if (!w->host_changed || r->result != REPORT_FAILED)
+		return r;
+	ssh_say_other_host(w, text);
+	log_error("%s", buf_str(text));
+	if (r->error_log != NULL)
+		buf_addf(text, "\n%s", r->error_log);
+	*copy = *r;
+	copy->error_log = buf_str(text);
+	return copy;
+}
+
 void worker_final(struct worker *w, const struct report *r)
 {
+	struct report copy;
+	struct buf text = BUF_INIT(MIB);
+	r = add_host_key(w, r, &copy, &text);
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
 	if (report_encode(r, &body) != 0) {
@@ -298,6 +316,7 @@ void worker_final(struct worker *w, const struct report *r)
 	if (!kept)
 		pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_FINAL, &payload);
+	buf_release(&text);
 	buf_release(&body);
 	buf_release(&payload);
 }

@@ -23,6 +23,7 @@ struct worker {
 	int log_fd;		 /* kept open across the fork, or -1 */
 	enum stop_reason stop;	 /* set by worker_listen */
 	bool key_refused;	 /* ssh says that the server refuses our key */
+	bool host_changed;	 /* or that its host key is not the kept one */
 	bool delivered;		 /* the server has the final report */
 	struct fetched *fetched; /* who waits for a file; NULL: nobody */
 	struct progress sent;	 /* what the supervisor knows */

@@ -205,6 +205,8 @@ static int http_open(struct http *h, uint64_t deadline, struct fault *fault)
 			return http_say_no_proxy(fault);
 		if (h->config->tls && http_tunnel(h, deadline, fault) != 0)
 			return -1;
+		fault_fact(fault, NET_FACT_PROXY, "%s port %u", h->proxy.host,
+		    h->proxy.port);
 	} else {
 		h->conn.fd = dial_host(&h->dial, h->config->host,
 		    h->config->port, deadline, fault);
@@ -280,7 +282,11 @@ int http_exchange(struct http *h, const struct net_request *r,
 		p.broke = false;
 		rc = http_try(&p);
 	}
-	return rc == 0 ? http_check(&p) : -1;
+	if (rc != 0)
+		return -1;
+	if (msg->date != 0)
+		fault_fact(fault, NET_FACT_DATE, "%lld", (long long)msg->date);
+	return http_check(&p);
 }
 
 int http_fetch(struct http *h, const struct net_request *r, httpmsg_sink *sink,

@@ -53,6 +53,8 @@ struct net {
 	struct frame_link link;
 	bool linked, announced, recycle;
 	uint64_t started, next_start;
+	unsigned sandbox; /* of the last process, with its text */
+	struct buf sandbox_text;
 	int status; /* of the process that ended, -1: not known */
 
 	enum net_result result;
@@ -73,6 +75,7 @@ struct net *net_new(int self, const struct net_config *config)
 	buf_init(&n->others_name, 2 * NET_TEXT_MAX);
 	buf_init(&n->request, NET_FRAME_MAX);
 	buf_init(&n->why, NET_WHY_MAX);
+	buf_init(&n->sandbox_text, KIB);
 	wire_put_config(&n->config, config);
 	buf_adds(&n->host, config->host);
 	n->anchors = config->anchors < 0
@@ -134,6 +137,7 @@ void net_free(struct net *n)
 	buf_release(&n->host);
 	buf_wipe(&n->request);
 	buf_release(&n->why);
+	buf_release(&n->sandbox_text);
 	free(n);
 }
 
@@ -298,6 +302,12 @@ bool net_reap(struct net *n, pid_t pid, int status)
 	return true;
 }
 
+const char *net_sandbox(const struct net *n, unsigned *mask)
+{
+	*mask = n->sandbox;
+	return buf_str(&n->sandbox_text);
+}
+
 /* The first frame of a process: what its sandbox is made of. */
 static int net_take_ready(struct net *n, const struct frame *f)
 {
@@ -313,6 +323,9 @@ static int net_take_ready(struct net *n, const struct frame *f)
 		return -1;
 	if (note[0] != '\0')
 		log_warning("%s", note);
+	n->sandbox = (unsigned)mask;
+	buf_reset(&n->sandbox_text);
+	buf_adds(&n->sandbox_text, text);
 	if (!n->announced && !n->downloads)
 		log_info("network process %d: sandbox: %s", (int)n->pid, text);
 	else
@@ -383,7 +396,9 @@ static void net_autopsy(struct net *n)
 		buf_addf(&n->why,
 		    "cannot find the address of %s (DNS: no answer within %u "
 		    "s): check /etc/resolv.conf and the network",
-		    buf_str(&n->host), NET_DNS_MS / 1000);
+		    buf_str(&n->host),
+		    (n->total_ms < NET_DNS_MS ? n->total_ms : NET_DNS_MS) /
+			1000);
 		net_fail(n, NET_DNS);
 		return;
 	}
@@ -477,7 +492,7 @@ int net_take(struct net *n, struct net_reply *reply)
 		return 0;
 	memset(reply, 0, sizeof(*reply));
 	reply->result = n->result;
-	reply->body = "";
+	reply->body = reply->facts = "";
 	reply->text = buf_str(&n->why);
 	return net_done(n, reply);
 }

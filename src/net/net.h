@@ -67,6 +67,7 @@ struct net_request {
 	uint32_t first_byte_ms; /* from the request sent to the status line */
 	uint32_t total_ms;	/* the whole exchange, connect included */
 	uint32_t body_max;
+	bool facts; /* the reply is to say what was met on the way */
 
 	/* A download, NULL: none. The rest of what stands above but method,
 	 * path and body counts; total_ms is for all its redirects. */
@@ -83,7 +84,19 @@ struct net_reply {
 	const char *body;     /* valid until the next call on the handle */
 	size_t body_len;
 	const char *text; /* one sentence: which link broke, what to do */
+	/* Asked for: a line for each of these, a letter and its text, as far
+	 * as the exchange on a new connection came; else "". */
+	const char *facts;
 };
+
+#define NET_FACT_DNS 'd'   /* addresses of the host, or of the proxy */
+#define NET_FACT_TCP 'c'   /* the address that was connected to */
+#define NET_FACT_PROXY 'p' /* the proxy that gave way to the server */
+#define NET_FACT_CHAIN 'x' /* the certificates, whatever is wrong with them */
+#define NET_FACT_BEGIN 'b' /* the server's certificate: valid from, until; */
+#define NET_FACT_END 'e'   /* seconds since 1970 */
+#define NET_FACT_TLS 't'   /* its version: the handshake is done */
+#define NET_FACT_DATE 'w'  /* the server's clock, seconds since 1970 */
 
 struct net;
 
@@ -113,6 +126,9 @@ uint64_t net_deadline(const struct net *n);
 /* To be called when poll(2) said something or the deadline passed: 1 with
  * *reply, 0 not yet. */
 int net_take(struct net *n, struct net_reply *reply);
+/* What the last process that was started got of its sandbox: in words, and
+ * the layers of sandbox.h in *mask. "" when none came so far. */
+const char *net_sandbox(const struct net *n, unsigned *mask);
 /* Is this child the network process (for SIGCHLD)? Marks it dead. */
 bool net_reap(struct net *n, pid_t pid, int status);
 

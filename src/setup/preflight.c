@@ -71,19 +71,6 @@ static int check_server_host(const struct plan *p, struct buf *why)
 	return -1;
 }
 
-/* The first of path's directories that exists. */
-static void existing(const char *path, struct buf *out)
-{
-	struct stat st;
-	buf_adds(out, path);
-	while (out->len > 1 && stat(buf_str(out), &st) != 0) {
-		while (out->len > 1 && out->data[out->len - 1] != '/')
-			out->data[--out->len] = '\0';
-		if (out->len > 1)
-			out->data[--out->len] = '\0';
-	}
-}
-
 static int check_place(const char *path, size_t size, struct buf *why)
 {
 	struct buf dir = BUF_INIT(8 * KIB);
@@ -91,7 +78,7 @@ static int check_place(const char *path, size_t size, struct buf *why)
 	struct stat st;
 	char need[TEXT_AMOUNT], have[TEXT_AMOUNT];
 	int rc = -1;
-	existing(path, &dir);
+	file_nearest(path, &dir);
 	if (stat(buf_str(&dir), &st) == 0 && !S_ISDIR(st.st_mode)) {
 		buf_addf(
 		    why, "%s is no directory: move it away", buf_str(&dir));
