@@ -98,6 +98,19 @@ static void refuse(struct agent *a, struct job *job, const char *sentence)
 	spool_add_sentence(a, job->id, REPORT_FAILED, sentence);
 }
 
+void answers_judge_again(struct agent *a)
+{
+	struct buf why = BUF_INIT(4 * KIB);
+	for (struct job *job = a->jobs.first; job != NULL; job = job->next) {
+		if (job->state != JOB_WAITING && job->state != JOB_STARTING)
+			continue;
+		buf_reset(&why);
+		if (policy_check(a->config, &job->task, &why) != 0)
+			refuse(a, job, buf_str(&why));
+	}
+	buf_release(&why);
+}
+
 static void take_task(
     struct agent *a, const struct json *j, int node, uint64_t now)
 {

@@ -312,6 +312,7 @@ static void failed(struct agent *a, enum call call, struct job *job,
 {
 	struct buf text = BUF_INIT(4 * KIB);
 	bool answered = r->result == NET_OK;
+	a->unreachable = !answered;
 	/* Its message is to be said again. */
 	if (job != NULL)
 		job->said[0] = '\0';
@@ -429,8 +430,10 @@ void calls_reply(struct agent *a, const struct net_reply *r, uint64_t now)
 	log_debug("%s: %d", paths[call], r->status);
 	settle_log(a, job, r);
 	renewal_told(a, call, r, now);
-	if (r->result == NET_OK && r->status >= 200 && r->status < 300)
+	bool good = r->result == NET_OK && r->status >= 200 && r->status < 300;
+	if (good) {
+		a->contact_at = now;
 		succeeded(a, call, job, r, now);
-	else if (call != CALL_PROGRESS || job != NULL)
+	} else if (call != CALL_PROGRESS || job != NULL)
 		failed(a, call, job, r, now);
 }

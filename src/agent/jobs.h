@@ -48,8 +48,9 @@ struct job {
 	uint64_t progress_at; /* next progress is due */
 	uint64_t accepted_at; /* last progress that the server took */
 	bool journalled;      /* the journal has it */
-	bool gone;	      /* the server does not know it any more */
-	bool acknowledged;    /* its final report had its answer */
+	bool stuck;	   /* its process was killed, and the kernel keeps it */
+	bool gone;	   /* the server does not know it any more */
+	bool acknowledged; /* its final report had its answer */
 };
 
 /* Ids of jobs whose final report was acknowledged. */

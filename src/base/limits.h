@@ -75,6 +75,9 @@
 #define LOG_LINE_MAX 4096
 /* What a message may be before its secrets are hidden and it is cut. */
 #define LOG_TEXT_MAX (256u * KIB)
+/* A log file of our own is turned over at this size, and one old one kept: a
+ * quiet agent writes as much in a year. */
+#define LOG_FILE_MAX MIB
 /* Secrets that the log hides at the same time. */
 #define LOG_SECRETS_MAX 32
 
