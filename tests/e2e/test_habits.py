@@ -306,7 +306,7 @@ def noisy(bbs: BBS, agent: Agent, log: Path) -> None:
 
 def test_the_log_is_turned_over(place: Path, bbs: BBS, agent: Agent) -> None:
     log, old = place / "own.log", place / "own.log.1"
-    log.write_bytes(b"x" * (LIMIT - 1000) + b"\n")
+    log.write_bytes(b"x" * (LIMIT - 400) + b"\n")
     log.chmod(0o600)
     old.write_text("older\n")
     noisy(bbs, agent, log)
@@ -316,7 +316,7 @@ def test_the_log_is_turned_over(place: Path, bbs: BBS, agent: Agent) -> None:
     assert stat.S_IMODE(log.stat().st_mode) in (0o640, 0o600)
     bbs.wait_polls(2)
     code = agent.stop()
-    text = (old.read_bytes()[LIMIT - 999 :] + log.read_bytes()).decode()
+    text = (old.read_bytes()[LIMIT - 399 :] + log.read_bytes()).decode()
     assert code == 0
     # No line is lost at the turn: each request has its answer's line.
     assert text.count("GET /api/agent/tasks") == len(bbs.requests("tasks"))
