@@ -37,8 +37,11 @@ struct helper {
 /* Processes of a job whose worker died: stopped, then killed. */
 #define ORPHANS_MAX 8
 struct orphan {
+	int64_t job_id;
 	pid_t group;
-	uint64_t start, kill_at;
+	uint64_t start;
+	uint64_t next_at; /* SIGKILL, then the end of our patience */
+	bool killed, let_go;
 };
 
 struct memory_report {
@@ -180,6 +183,7 @@ uint64_t runner_overdue(struct agent *a, uint64_t now);
  * be the one that is meant. */
 void runner_adopt(
     struct agent *a, int64_t id, const struct proc *group, uint64_t now);
+/* Is any left that the next job on a repository has to wait for? */
 bool runner_has_orphans(const struct agent *a);
 /* Moves waiting jobs on: the oldest of those that use a repository when
  * nothing stands before it, the others at once. */

@@ -52,7 +52,9 @@ static bool runs_a_job(const struct agent *a)
 {
 	for (const struct job *job = a->jobs.first; job != NULL;
 	     job = job->next) {
-		if (job->state == JOB_RUNNING || job->state == JOB_REPORTING)
+		if ((job->state == JOB_RUNNING ||
+			job->state == JOB_REPORTING) &&
+		    !job->stuck)
 			return true;
 	}
 	return false;

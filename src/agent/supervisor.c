@@ -216,7 +216,7 @@ static bool has_workers(const struct agent *a)
 		return true;
 	for (const struct job *job = a->jobs.first; job != NULL;
 	     job = job->next) {
-		if (job->pid != 0)
+		if (job->pid != 0 && !job->stuck)
 			return true;
 	}
 	return false;
@@ -235,7 +235,8 @@ static bool has_open_jobs(const struct agent *a)
 {
 	for (const struct job *job = a->jobs.first; job != NULL;
 	     job = job->next) {
-		if (job->state != JOB_REPORTING || job->pid != 0)
+		if (job->state != JOB_REPORTING ||
+		    (job->pid != 0 && !job->stuck))
 			return true;
 	}
 	return false;

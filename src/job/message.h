@@ -20,7 +20,10 @@ enum message {
 	/* supervisor to worker */
 	MESSAGE_CANCEL,	   /* enum stop_reason */
 	MESSAGE_DELIVERED, /* the server has the final report */
-	MESSAGE_FETCHED	   /* done, HTTP status (0: no answer), a sentence */
+	MESSAGE_FETCHED,   /* done, HTTP status (0: no answer), a sentence */
+
+	/* worker to supervisor; numbers stay what they are */
+	MESSAGE_STUCK /* group, start time: killed, and still there */
 };
 
 /* Why a job is to stop. */

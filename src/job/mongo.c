@@ -28,8 +28,6 @@
 #define LIFTED ".bbs-dump.up"
 /* The line of the shell's output that is ours. */
 #define MARK "bbs-agent "
-/* How long removing a database that could not be filled may take. */
-#define DROP_MS 30000
 
 /* After "var c = {...};". Plain loops: a shell that awaits by itself does not
  * do so in callbacks. */
@@ -161,9 +159,11 @@ static int ask(struct worker *w, const struct dump_config *c,
 	child_init(&child, w);
 	child.argv = argv;
 	child.out = CHILD_COLLECT;
+	child.timeout_ms = ENGINE_ASK_MS;
 	if (strcmp(question, "drop") == 0) {
 		child.goes_on = true;
-		child.timeout_ms = DROP_MS;
+		child.timeout_ms = ENGINE_DROP_MS;
+		child.grace_ms = ENGINE_DROP_GRACE_MS;
 	}
 	if (child_run(&child, why) == 0)
 		rc = engine_judge(&child, why);
@@ -275,7 +275,8 @@ static int tool_open(struct tool *t, struct worker *w,
 	return -1;
 }
 
-static int tool_run(struct tool *t, struct worker *w, struct buf *why)
+static int tool_run(
+    struct tool *t, struct worker *w, bool watched, struct buf *why)
 {
 	struct child child;
 	int rc = -1;
@@ -286,6 +287,7 @@ static int tool_run(struct tool *t, struct worker *w, struct buf *why)
 	child_init(&child, w);
 	child.argv = (const char *const *)t->argv.list;
 	child.bulk = true;
+	child.watched = watched;
 	if (child_run(&child, why) == 0)
 		rc = engine_judge(&child, why);
 	child_release(&child);
@@ -339,7 +341,7 @@ static int dump(struct worker *w, const struct dump_config *c,
 	for (size_t i = 0; i < c->extra_options.count; i++)
 		words_add(&t.argv, c->extra_options.list[i]);
 	if (rc == 0)
-		rc = tool_run(&t, w, why);
+		rc = tool_run(&t, w, true, why);
 	if (rc == 0)
 		rc = lift(dest, database, why);
 	if (rc != 0)
@@ -399,7 +401,7 @@ static int fill(struct worker *w, const struct dump_config *c, const char *src,
 	words_addf(&t.argv, "--db=%s", target);
 	words_addf(&t.argv, "--dir=%s", src);
 	if (rc == 0)
-		rc = tool_run(&t, w, why);
+		rc = tool_run(&t, w, false, why);
 	tool_close(&t);
 	return rc;
 }

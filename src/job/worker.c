@@ -224,6 +224,20 @@ void worker_child(struct worker *w, pid_t group, uint64_t start)
 	buf_release(&payload);
 }
 
+void worker_stuck(struct worker *w, const struct proc *p)
+{
+	struct buf text = BUF_INIT(sizeof(w->stuck)), payload = BUF_INIT(64);
+	proc_describe_stuck(p, &text);
+	text_copy(w->stuck, sizeof(w->stuck), buf_str(&text));
+	log_error("%s", w->stuck);
+	worker_log(w, "error", "%s", w->stuck);
+	pack_u64(&payload, (uint64_t)p->pid);
+	pack_u64(&payload, p->start);
+	send_message(w, MESSAGE_STUCK, &payload);
+	buf_release(&text);
+	buf_release(&payload);
+}
+
 void worker_after(struct worker *w, uint64_t ms)
 {
 	struct buf payload = BUF_INIT(64);
@@ -280,7 +294,14 @@ void worker_final(struct worker *w, const struct report *r)
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
-	if (report_encode(r, &body) != 0) {
+	struct buf error = BUF_INIT(REPORT_BODY_MAX);
+	struct report whole = *r;
+	if (r->result == REPORT_FAILED && w->stuck[0] != '\0') {
+		buf_addf(&error, "%s; %s",
+		    r->error_log != NULL ? r->error_log : "", w->stuck);
+		whole.error_log = buf_str(&error);
+	}
+	if (report_encode(&whole, &body) != 0) {
 		buf_reset(&body);
 		report_encode_failed(r->job_id, REPORT_FAILED,
 		    "the report was too large", &body);
@@ -298,6 +319,7 @@ void worker_final(struct worker *w, const struct report *r)
 	if (!kept)
 		pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_FINAL, &payload);
+	buf_release(&error);
 	buf_release(&body);
 	buf_release(&payload);
 }
@@ -314,8 +336,8 @@ const char *worker_stop_sentence(enum stop_reason reason)
 	case STOP_GIVEN_UP:
 		return "Stopped: the server called the job stalled";
 	case STOP_STALLED:
-		return "Stopped: borg used neither CPU nor I/O for 120 "
-		       "minutes";
+		return "Stopped: what the job ran used neither CPU nor I/O "
+		       "for 120 minutes";
 	case STOP_TOO_LONG:
 		return "Stopped: the job ran longer than [borg] max_hours "
 		       "allows";
