@@ -129,7 +129,9 @@ struct agent {
 	struct orphan orphans[ORPHANS_MAX];
 	struct lost *lost; /* recovery.c */
 	struct helper sysinfo, ssh_test;
-	struct buf host; /* the body of register and info */
+	struct buf host;   /* the body of register and info */
+	struct buf early;  /* the same without borg, at the start */
+	uint64_t early_at; /* it is used then, should borg still be silent */
 	struct ssh_info ssh_info;
 	uint64_t borg_stamp; /* changes when borg's file does */
 

@@ -60,7 +60,7 @@ void answers_register(struct agent *a, const struct json *j, uint64_t now)
 	/* An installation that started us waits for this. */
 	if (lockfile_write(a->lock, true) != 0)
 		log_debug("cannot write the lock: %s", strerror(errno));
-	a->info_at = now + 3600u * 1000u;
+	a->info_at = a->renewal == RENEWAL_KNOWN ? now : now + 3600u * 1000u;
 	a->poll_at = now;
 	if (a->ssh_info.user[0] == '\0')
 		return;

@@ -152,6 +152,7 @@ static void close_agent(struct agent *a)
 	reap_killed();
 	spool_keep(a);
 	buf_release(&a->host);
+	buf_release(&a->early);
 	json_release(&a->answer);
 	if (a->signals >= 0)
 		close(a->signals);
@@ -394,6 +395,7 @@ int supervisor_run(struct config *c, const struct paths *p,
 	    .poll_interval = c->poll_interval};
 	int rc = 1;
 	buf_init(&a.host, ANSWER_BODY_MAX);
+	buf_init(&a.early, ANSWER_BODY_MAX);
 	/* The API key is in our memory, passphrases in borg's. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	if (open_agent(&a) != 0)

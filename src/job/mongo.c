@@ -117,6 +117,35 @@ static char *write_script(struct worker *w, const struct dump_config *c,
 	return path;
 }
 
+/* A shell that refuses an address may quote it, with the password as it stands
+ * there. */
+static void hide_encoded(const char *password)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.!~*'()";
+	struct buf text = BUF_INIT(64 * KIB);
+	for (const char *p = password; *p != '\0'; p++) {
+		if (strchr(plain, *p) != NULL)
+			buf_addc(&text, *p);
+		else
+			buf_addf(&text, "%%%02X", (unsigned char)*p);
+	}
+	log_hide(buf_str(&text));
+	buf_wipe(&text);
+}
+
+/* What went wrong, for people: without the password. */
+static int add_error(const struct json *j, struct buf *why)
+{
+	struct buf text = BUF_INIT(64 * KIB);
+	int rc = json_text(j, json_get(j, 0, "error"), &text);
+	if (rc == 0)
+		log_redact(why, buf_str(&text), text.len);
+	buf_wipe(&text);
+	return rc;
+}
+
 /* The object on our line of what the shell wrote. */
 static int read_answer(const char *text, struct json *j, struct buf *why)
 {
@@ -127,9 +156,7 @@ static int read_answer(const char *text, struct json *j, struct buf *why)
 		if (json_check(line, len, JSON_DEPTH_MAX, NULL, NULL) == 0 &&
 		    json_parse(j, line, len) == 0 &&
 		    json_type(j, 0) == JSON_OBJECT) {
-			if (json_text(j, json_get(j, 0, "error"), why) != 0)
-				return 0;
-			return -1;
+			return add_error(j, why) == 0 ? -1 : 0;
 		}
 	}
 	buf_adds(why, "MongoDB's shell did not answer as it should");
@@ -149,6 +176,7 @@ static int ask(struct worker *w, const struct dump_config *c,
 			      "a shell MongoDB cannot be asked");
 		return -1;
 	}
+	hide_encoded(c->password);
 	char *file = write_script(w, c, question, name);
 	if (file == NULL) {
 		buf_addf(why, "cannot write a file in %s: %s", w->paths->run,

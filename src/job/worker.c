@@ -416,6 +416,12 @@ void worker_run_task(struct worker *w)
 void worker_run_sysinfo(struct worker *w)
 {
 	struct buf body = BUF_INIT(32 * KIB), payload = BUF_INIT(64 * KIB);
+	/* borg may lie where nothing answers, or hang. */
+	sysinfo_encode(NULL, w->paths, -1, &body);
+	pack_bytes(&payload, body.data, body.len);
+	send_message(w, MESSAGE_HOST, &payload);
+	buf_reset(&body);
+	buf_reset(&payload);
 	/* Before, so that a change meanwhile is seen the next time. */
 	pack_u64(&payload, borgbin_stamp(w->config->borg_path));
 	sysinfo_encode(w->config, w->paths, w->link.sock, &body);

@@ -440,3 +440,28 @@ def test_hangup_opens_another_log(place: Path, bbs: BBS, agent: Agent) -> None:
     size = (place / "one.log").stat().st_size
     bbs.wait_polls(2)
     assert (place / "one.log").stat().st_size == size
+
+
+# borg that hangs at the start
+
+
+def test_registration_does_not_wait_for_borg(place: Path, bbs: BBS, agent: Agent) -> None:
+    """It is told of when it answers at last."""
+    borg = place / "slow/borg"
+    borg.parent.mkdir()
+    borg.write_text(
+        "#!/bin/sh\n"
+        f"while [ ! -e {borg.parent}/go ]; do sleep 0.1; done\n"
+        "echo borg 1.2.4\n"
+    )
+    borg.chmod(0o755)
+    agent.borg = borg
+    agent.configure(bbs)
+    agent.start()
+    first = bbs.wait_request("register", 1, 12).json
+    assert first and "borg_version" not in first and first["hostname"] == os.uname().nodename
+    bbs.wait_polls(1)
+    (borg.parent / "go").touch()
+    told = bbs.wait_request("info", 1, 10).json
+    assert told and told["borg_version"] == "1.2.4"
+    assert told["borg_binary_path"] == str(borg)

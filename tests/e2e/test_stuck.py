@@ -70,8 +70,8 @@ def test_borg_and_a_hook_that_cannot_be_killed(
     assert state_of(borg) == "D"
     lines = [p["log_message"] for p in following.progress if "log_message" in p]
     assert any("may be locked" in line for line in lines)
-    for line in lines:
-        assert_matches(rf"Of job {job.id}, {STUCK}", line)
+    assert_matches(rf"Of job {job.id}, {STUCK}", "\n".join(lines))
+    stuck.release()
 
 
 def assert_matches(pattern: str, text: str) -> None:
