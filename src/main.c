@@ -2,6 +2,7 @@
  * The command line: verbs and options, and nothing of what they do. Wrong
  * usage ends with 2, a host that is not configured with 3.
  */
+#include "agent/logging.h"
 #include "agent/supervisor.h"
 #include "base/exitcode.h"
 #include "base/log.h"
@@ -10,7 +11,6 @@
 #include "cli/doctor.h"
 #include "net/net.h"
 #include "setup/setup.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,37 +240,6 @@ static int show_help(const struct command_line *c)
 	return EXIT_DONE;
 }
 
-static void log_warnings(const struct buf *warnings)
-{
-	const char *line = buf_str(warnings);
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-		log_warning("%.*s", (int)len, line);
-		line += len;
-		line += *line == '\n';
-	}
-}
-
-static int open_log(
-    const struct config *c, const struct command_line *line, int *fd)
-{
-	*fd = -1;
-	if (c->log_file != NULL && !line->debug) {
-		*fd = open(c->log_file,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-		    0640);
-		if (*fd < 0) {
-			fprintf(stderr,
-			    "bbs-agent: cannot open the log %s: "
-			    "%s\n",
-			    c->log_file, strerror(errno));
-			return -1;
-		}
-	}
-	log_open(line->debug ? LOG_LEVEL_DEBUG : c->log_level, *fd);
-	return 0;
-}
-
 static int run(const struct command_line *line)
 {
 	struct config config;
@@ -286,15 +255,19 @@ static int run(const struct command_line *line)
 		return EXIT_FAILED;
 	}
 	if (config_load(&config, paths.config, &warnings, &why, &missing)) {
-		fprintf(stderr, "bbs-agent: %s\n", buf_str(&why));
+		logging_fail(&why);
 		rc = missing ? EXIT_UNCONFIGURED : EXIT_FAILED;
 		goto out;
 	}
-	struct supervisor_options options = {.once = line->once};
+	struct supervisor_options options = {
+	    .once = line->once, .debug = line->debug};
 	log_hide(config.api_key);
-	if (open_log(&config, line, &options.log_fd) == 0) {
-		log_warnings(&warnings);
+	if (logging_open(&config, line->debug, &options.log_fd, &why) == 0) {
+		logging_use(&config, &paths, line->debug, options.log_fd);
+		logging_warn(&warnings);
 		rc = supervisor_run(&config, &paths, &options);
+	} else {
+		logging_fail(&why);
 	}
 out:
 	log_forget();

@@ -48,6 +48,8 @@ struct job {
 	uint64_t progress_at; /* next progress is due */
 	uint64_t accepted_at; /* last progress that the server took */
 	bool journalled;      /* the journal has it */
+	bool killed;	      /* its process was */
+	bool stuck;	      /* and is there still: waited for no more */
 	bool gone;	      /* the server does not know it any more */
 	bool acknowledged;    /* its final report had its answer */
 };

@@ -12,6 +12,7 @@
 #include "agent/recovery.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "bbs/journal.h"
 #include "job/owed.h"
@@ -47,6 +48,7 @@ struct lost {
 	uint64_t since, next_at;
 	unsigned runs;	      /* of what is owed, in this life */
 	bool reported;	      /* the server has its final report */
+	bool killed;	      /* its worker was */
 	bool rebooted;	      /* it ran before the host was restarted */
 	struct helper helper; /* runs what is owed */
 };
@@ -303,18 +305,34 @@ static void drain(struct helper *h)
 	}
 }
 
+/* Its worker was killed, and the kernel keeps it: it does nothing any more. */
+static void go_on_without(struct agent *a, struct lost *l, uint64_t now)
+{
+	struct buf text = BUF_INIT(KIB);
+	proc_describe_stuck(&l->worker, &text);
+	log_error("job %lld: %s; the agent goes on without it",
+	    (long long)l->id, buf_str(&text));
+	buf_release(&text);
+	read_again(a, l, now);
+}
+
 static void await_end(struct agent *a, struct lost *l, uint64_t now)
 {
 	if (!proc_is_alive(&l->worker)) {
 		read_again(a, l, now);
 		return;
 	}
-	if (now - l->since < OUTLIVES_MS)
+	if (l->killed && now - l->since >= ORPHAN_GONE_MS) {
+		go_on_without(a, l, now);
+		return;
+	}
+	if (l->killed || now - l->since < OUTLIVES_MS)
 		return;
 	log_error("job %lld: the process that outlived the agent does not end: "
 		  "killing it",
 	    (long long)l->id);
 	proc_signal(&l->worker, SIGKILL);
+	l->killed = true;
 	l->since = now;
 }
 

@@ -297,8 +297,11 @@ void catalog_close(struct catalog *c)
 			poll(NULL, 0, 20);
 	}
 	proc_signal_group(&c->ssh, SIGKILL);
-	while (!reap(c))
+	uint64_t until = clock_ms() + CHILD_GONE_MS;
+	while (!reap(c) && clock_ms() < until)
 		poll(NULL, 0, 20);
+	if (!reap(c))
+		worker_stuck(c->worker, &c->ssh);
 	if (c->errors >= 0)
 		close(c->errors);
 	if (c->spill >= 0)

@@ -20,7 +20,11 @@ enum message {
 	/* supervisor to worker */
 	MESSAGE_CANCEL,	   /* enum stop_reason */
 	MESSAGE_DELIVERED, /* the server has the final report */
-	MESSAGE_FETCHED	   /* done, HTTP status (0: no answer), a sentence */
+	MESSAGE_FETCHED,   /* done, HTTP status (0: no answer), a sentence */
+
+	/* worker to supervisor; numbers stay what they are */
+	MESSAGE_STUCK, /* group, start time: killed, and still there */
+	MESSAGE_HOST   /* as SYSINFO, while borg was not asked yet: no stamp */
 };
 
 /* Why a job is to stop. */

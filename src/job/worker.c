@@ -224,6 +224,20 @@ void worker_child(struct worker *w, pid_t group, uint64_t start)
 	buf_release(&payload);
 }
 
+void worker_stuck(struct worker *w, const struct proc *p)
+{
+	struct buf text = BUF_INIT(sizeof(w->stuck)), payload = BUF_INIT(64);
+	proc_describe_stuck(p, &text);
+	text_copy(w->stuck, sizeof(w->stuck), buf_str(&text));
+	log_error("%s", w->stuck);
+	worker_log(w, "error", "%s", w->stuck);
+	pack_u64(&payload, (uint64_t)p->pid);
+	pack_u64(&payload, p->start);
+	send_message(w, MESSAGE_STUCK, &payload);
+	buf_release(&text);
+	buf_release(&payload);
+}
+
 void worker_after(struct worker *w, uint64_t ms)
 {
 	struct buf payload = BUF_INIT(64);
@@ -298,7 +312,14 @@ void worker_final(struct worker *w, const struct report *r)
 	r = add_host_key(w, r, &copy, &text);
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
-	if (report_encode(r, &body) != 0) {
+	struct buf error = BUF_INIT(REPORT_BODY_MAX);
+	struct report whole = *r;
+	if (r->result == REPORT_FAILED && w->stuck[0] != '\0') {
+		buf_addf(&error, "%s; %s",
+		    r->error_log != NULL ? r->error_log : "", w->stuck);
+		whole.error_log = buf_str(&error);
+	}
+	if (report_encode(&whole, &body) != 0) {
 		buf_reset(&body);
 		report_encode_failed(r->job_id, REPORT_FAILED,
 		    "the report was too large", &body);
@@ -317,6 +338,7 @@ void worker_final(struct worker *w, const struct report *r)
 		pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_FINAL, &payload);
 	buf_release(&text);
+	buf_release(&error);
 	buf_release(&body);
 	buf_release(&payload);
 }
@@ -333,8 +355,8 @@ const char *worker_stop_sentence(enum stop_reason reason)
 	case STOP_GIVEN_UP:
 		return "Stopped: the server called the job stalled";
 	case STOP_STALLED:
-		return "Stopped: borg used neither CPU nor I/O for 120 "
-		       "minutes";
+		return "Stopped: what the job ran used neither CPU nor I/O "
+		       "for 120 minutes";
 	case STOP_TOO_LONG:
 		return "Stopped: the job ran longer than [borg] max_hours "
 		       "allows";
@@ -413,6 +435,12 @@ void worker_run_task(struct worker *w)
 void worker_run_sysinfo(struct worker *w)
 {
 	struct buf body = BUF_INIT(32 * KIB), payload = BUF_INIT(64 * KIB);
+	/* borg may lie where nothing answers, or hang. */
+	sysinfo_encode(NULL, w->paths, -1, &body);
+	pack_bytes(&payload, body.data, body.len);
+	send_message(w, MESSAGE_HOST, &payload);
+	buf_reset(&body);
+	buf_reset(&payload);
 	/* Before, so that a change meanwhile is seen the next time. */
 	pack_u64(&payload, borgbin_stamp(w->config->borg_path));
 	sysinfo_encode(w->config, w->paths, w->link.sock, &body);

@@ -211,7 +211,7 @@ out:
 
 static int check_running(const struct plan *p, struct buf *why)
 {
-	if (!p->service.booted || host_backup_runs(why) == 0)
+	if (!p->service.booted || host_job_runs(&p->paths, why) == 0)
 		return 0;
 	buf_adds(why, ": install again when it is done");
 	return -1;

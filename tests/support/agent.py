@@ -27,6 +27,7 @@ class Agent:
         self.tmp = directory / "tmp"
         self.log_path = directory / "agent.log"
         self.binary = binary
+        self.prefix: list[str] = []  # what runs it
         self.debug = True
         self.borg: Path | None = None  # [borg] path; None: as the agent finds it
         self.env = {
@@ -84,7 +85,7 @@ class Agent:
     # its life
 
     def command(self, *arguments: str) -> list[str]:
-        return [str(self.binary), *arguments, "--root", str(self.root)]
+        return [*self.prefix, str(self.binary), *arguments, "--root", str(self.root)]
 
     def start(self, *arguments: str) -> "Agent":
         options = ["--debug"] if self.debug else []
