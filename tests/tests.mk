@@ -102,6 +102,55 @@ $(UNIT)/.flags $(UNIT)/.link: force
 
 -include $(UNIT_OBJS:.o=.d) $(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
 
+# ---- fuzzers ----------------------------------------------------------------
+# Each tests/fuzz/fuzz_*.c is a program with libFuzzer in it; the agent's own
+# sources and BearSSL are compiled so that it sees which ways are taken.
+
+FUZZ := build/fuzz
+FUZZ_CC := clang
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS := $(LANGUAGE) $(WARNINGS) -O1 -g -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link $(FUZZ_SANITIZE)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ)/%,\
+	$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_OBJS := $(UNIT_SRCS:src/%.c=$(FUZZ)/src/%.o)
+FUZZ_BEARSSL := $(FUZZ)/bearssl/libbearssl.a
+# What a recorded session needs to be the same each time.
+FUZZ_WRAP := -Wl,--wrap=dial_host,--wrap=getrandom \
+	-Wl,--wrap=br_prng_seeder_system
+SECONDS ?= 60
+
+#: make fuzz          each fuzzer for 60 s (SECONDS=5, RUNS=1000000, ONLY=tls)
+.PHONY: fuzz
+fuzz:
+	tests/setup.sh fuzz
+	$(MAKE) $(FUZZERS)
+	tests/fuzz/run $(SECONDS) $(if $(ONLY),$(ONLY:%=$(FUZZ)/fuzz_%),$(FUZZERS))
+
+$(FUZZERS): $(FUZZ)/%: tests/fuzz/%.c tests/fuzz/fuzz.c tests/fuzz/fuzz.h \
+		$(FUZZ)/libagent.a $(FUZZ_BEARSSL)
+	@echo "  LD    $@"
+	$Q$(FUZZ_CC) $(FUZZ_CFLAGS) $(INCLUDES) -Itests/fuzz -fsanitize=fuzzer \
+		$(if $(filter %_tls,$@),$(FUZZ_WRAP)) -o $@ $< \
+		tests/fuzz/fuzz.c $(FUZZ)/libagent.a $(FUZZ_BEARSSL)
+
+$(FUZZ)/libagent.a: $(FUZZ_OBJS)
+	@rm -f $@
+	$Qar rcs $@ $(FUZZ_OBJS)
+
+$(FUZZ)/src/%.o: src/%.c | $(FETCHED)
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	$Q$(FUZZ_CC) $(FUZZ_CFLAGS) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(FUZZ_BEARSSL): $(FETCHED) vendor/bearssl.mk
+	@echo "  BEARSSL $(@D)"
+	$Qrm -rf $(@D)
+	$Q$(MAKE) -f vendor/bearssl.mk SRC=$(BEARSSL_SRC) DIR=$(@D) \
+		CC=$(FUZZ_CC) AR=ar CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address'
+
+-include $(FUZZ_OBJS:.o=.d)
+
 # ---- end to end -------------------------------------------------------------
 
 #: make e2e           the real binary against real borg, sshd, nginx
