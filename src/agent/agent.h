@@ -90,6 +90,7 @@ struct agent {
 	bool once;
 	int log_fd;
 	int signals; /* signalfd */
+	int alarm;   /* wakes the loop after a suspend, too; -1: none */
 	int lock;
 
 	struct net *polls;   /* whatever is quick */

@@ -22,6 +22,7 @@ struct http {
 	struct url_proxy proxy;
 	struct dial dial;
 	struct conn conn;
+	uint64_t used_at; /* when the connection's last exchange ended */
 	struct tls *tls; /* made when first needed; keeps the session */
 };
 
