@@ -5,6 +5,8 @@ import socket
 import threading
 import time
 
+TCP_REPAIR = 19
+
 
 class Relay:
     """Stands before a server on loopback; a context manager."""
@@ -31,6 +33,15 @@ class Relay:
     def lose(self) -> None:
         """All that is connected now stays so, and hears nothing any more."""
         self.lost |= set(range(1, self.accepted + 1))
+
+    def vanish(self) -> None:
+        """The far end of all that is connected was switched off and on again:
+        no word of goodbye, and nobody who knows the connection."""
+        for sock in self.sockets[::2]:
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        self.lose()
+        for sock in self.sockets[::2]:
+            sock.close()
 
     def _accept(self) -> None:
         while True:
