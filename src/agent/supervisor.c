@@ -47,6 +47,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A service manager kills after 15 s at the latest; borg gets 10. */
@@ -357,8 +358,10 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 	int timeout = clock_wait(now, wake, -1);
 	clock_alarm_set(a->alarm, wake);
 	if (poll(fds, JOBS + jobs, timeout) < 0) {
-		if (errno != EINTR)
-			log_error("poll: %s", strerror(errno));
+		if (errno == EINTR)
+			return;
+		log_error("poll: %s; again in a second", strerror(errno));
+		nanosleep(&(struct timespec){1, 0}, NULL);
 		return;
 	}
 
