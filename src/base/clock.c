@@ -41,9 +41,8 @@ void clock_alarm_set(int alarm, uint64_t when)
 {
 	/* All zero would turn it off, and so it does for never. */
 	uint64_t at = when == CLOCK_NEVER ? 0 : when;
-	struct itimerspec spec = {
-	    .it_value = {.tv_sec = (time_t)(at / 1000),
-		.tv_nsec = (long)(at % 1000) * 1000000}};
+	struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(at / 1000),
+				      .tv_nsec = (long)(at % 1000) * 1000000}};
 	if (alarm >= 0)
 		timerfd_settime(alarm, TFD_TIMER_ABSTIME, &spec, NULL);
 }

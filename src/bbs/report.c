@@ -90,8 +90,8 @@ int report_encode_failed(int64_t job_id, enum report_result result,
 	return report_encode(&r, out);
 }
 
-size_t report_least(int64_t job_id, enum report_result result,
-    char out[REPORT_LEAST_MAX])
+size_t report_least(
+    int64_t job_id, enum report_result result, char out[REPORT_LEAST_MAX])
 {
 	return (size_t)snprintf(out, REPORT_LEAST_MAX,
 	    "{\"job_id\":%lld,\"result\":\"%s\",\"had_warnings\":true,"

@@ -292,8 +292,7 @@ void worker_final(struct worker *w, const struct report *r)
 		text = least;
 		len = report_least(r->job_id, r->result, least);
 	}
-	bool kept =
-	    spoolfile_write(w->paths->spool, r->job_id, text, len) == 0;
+	bool kept = spoolfile_write(w->paths->spool, r->job_id, text, len) == 0;
 	if (!kept)
 		log_warning("cannot keep the report in %s: %s; it is kept in "
 			    "memory",

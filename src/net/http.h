@@ -23,7 +23,7 @@ struct http {
 	struct dial dial;
 	struct conn conn;
 	uint64_t used_at; /* when the connection's last exchange ended */
-	struct tls *tls; /* made when first needed; keeps the session */
+	struct tls *tls;  /* made when first needed; keeps the session */
 };
 
 /* config must outlive it; its anchors are mapped, and their descriptor stays

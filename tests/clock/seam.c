@@ -4,11 +4,11 @@
  * build/bbs-agent, and nothing there knows of it.
  *
  * A binary NAME reads NAME.clock-of-a-test, if there is one, as shared memory
- * (struct seam below; tests/support/clock.py writes it). What it plays is the kernel:
- * `passed` moves all clocks and ends a poll(2) that waits so long; `slept` is
- * a suspend, which CLOCK_BOOTTIME counts and poll(2) does not; `wall` is what
- * somebody set the clock to. A timer of CLOCK_BOOTTIME sees a suspend, as the
- * kernel's does.
+ * (struct seam below; tests/support/clock.py writes it). What it plays is the
+ * kernel: `passed` moves all clocks and ends a poll(2) that waits so long;
+ * `slept` is a suspend, which CLOCK_BOOTTIME counts and poll(2) does not;
+ * `wall` is what somebody set the clock to. A timer of CLOCK_BOOTTIME sees a
+ * suspend, as the kernel's does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,15 +44,16 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 time_t __wrap_time(time_t *to);
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
-int __real_timerfd_settime(int fd, int flags, const struct itimerspec *new,
-    struct itimerspec *old);
-int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new,
-    struct itimerspec *old);
+int __real_timerfd_settime(
+    int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+int __wrap_timerfd_settime(
+    int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
 
 __attribute__((constructor)) static void map_seam(void)
 {
 	char path[512];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(suffix));
+	ssize_t n =
+	    readlink("/proc/self/exe", path, sizeof(path) - sizeof(suffix));
 	if (n <= 0)
 		return;
 	memcpy(path + n, suffix, sizeof(suffix));
@@ -119,12 +120,11 @@ static int set_timer(void)
 {
 	int64_t at = timer.at - offset(CLOCK_BOOTTIME);
 	struct itimerspec spec = {.it_value = of_ms(at > 1 ? at : 1)};
-	return __real_timerfd_settime(
-	    timer.fd, TFD_TIMER_ABSTIME, &spec, NULL);
+	return __real_timerfd_settime(timer.fd, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
-int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new,
-    struct itimerspec *old)
+int __wrap_timerfd_settime(
+    int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
 {
 	timer.at = ms_of(&new->it_value);
 	timer.fd = timer.at != 0 ? fd : -1;
