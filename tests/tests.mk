@@ -151,13 +151,30 @@ $(FUZZ_BEARSSL): $(FETCHED) vendor/bearssl.mk
 
 -include $(FUZZ_OBJS:.o=.d)
 
+# ---- the clock under test ----------------------------------------------------
+# build/tests/bbs-agent-clock: the release's own objects, linked once more with
+# clocks that a test sets (tests/clock/seam.c).
+
+CLOCK := build/tests/bbs-agent-clock
+CLOCK_WRAPS := -Wl,--wrap=clock_gettime,--wrap=time,--wrap=poll \
+	-Wl,--wrap=timerfd_settime
+
+$(CLOCK): tests/clock/seam.c $(BIN)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) -c -o build/tests/seam.o $<
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) $(CLOCK_WRAPS) -o $@ \
+		$(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) \
+		build/tests/seam.o $(BEARSSL) -Wl,--start-group \
+		$(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group $(MUSL)/lib/crtn.o
+
 # ---- end to end -------------------------------------------------------------
 
 #: make e2e           the real binary against real borg, sshd, nginx
 #: make reproducible  build once more elsewhere and compare byte for byte
 #: make test-hosts    install on a booted systemd (root; the first time slow)
 .PHONY: e2e reproducible test-hosts
-e2e: $(BIN) $(CHECKS)
+e2e: $(BIN) $(CHECKS) $(CLOCK)
 	$(PYTHON) tests/e2e/run
 
 test-hosts:

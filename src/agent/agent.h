@@ -109,6 +109,7 @@ struct agent {
 	bool has_trust;
 	struct net_trust trust;
 	int signals; /* signalfd */
+	int alarm;   /* wakes the loop after a suspend, too; -1: none */
 	int lock;
 
 	struct net *polls;   /* whatever is quick */

@@ -139,7 +139,11 @@ static void read_again(struct agent *a, struct lost *l, uint64_t now)
 		log_error("cannot read the journal of job %lld: %s",
 		    (long long)l->id, strerror(errno));
 	}
+	bool kept = rc < 0 && errno != ENOENT;
 	judge(a, l, &j, rc == 0, now);
+	/* It may owe scripts: the next start may be able to read it. */
+	if (kept)
+		l->state = LOST_KEPT;
 	journal_release(&j);
 }
 
@@ -181,8 +185,13 @@ void recovery_open(struct agent *a, uint64_t now)
 	char boot[BOOT_ID_SIZE];
 	int64_t id = 0;
 	journal_boot_id(boot);
-	while (journal_next(a->paths, id, &id) == 1)
+	int rc;
+	while ((rc = journal_next(a->paths, id, &id)) == 1)
 		take_up(a, id, boot, now);
+	if (rc < 0)
+		log_error("cannot read %s: %s: what an earlier run left behind "
+			  "is looked at when the agent starts again",
+		    a->paths->journal, strerror(errno));
 	sweep(a);
 	if (outlives(a))
 		return;

@@ -70,7 +70,12 @@ void spool_add(struct agent *a, int64_t job_id, const char *body, size_t len)
 	}
 	m->job_id = job_id;
 	buf_init(&m->body, REPORT_BODY_MAX);
-	buf_add(&m->body, body, len);
+	if (len == 0 || buf_add(&m->body, body, len) != 0) {
+		char least[REPORT_LEAST_MAX];
+		len = report_least(job_id, REPORT_FAILED, least);
+		buf_reset(&m->body);
+		buf_add(&m->body, least, len);
+	}
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = m;

@@ -48,6 +48,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A service manager kills after 15 s at the latest; borg gets 10. */
@@ -115,6 +116,7 @@ static int open_agent(struct agent *a)
 		log_error("no signalfd: %s", strerror(errno));
 		return -1;
 	}
+	a->alarm = clock_alarm_new();
 	/* Reports of an earlier life. */
 	a->spool.pending = true;
 	a->spool.watch_until = clock_ms() + SPOOL_WATCH_MS;
@@ -156,6 +158,8 @@ static void close_agent(struct agent *a)
 	json_release(&a->answer);
 	if (a->signals >= 0)
 		close(a->signals);
+	if (a->alarm >= 0)
+		close(a->alarm);
 	if (a->lock >= 0)
 		close(a->lock);
 }
@@ -335,11 +339,12 @@ static struct pollfd watch_helper(const struct helper *h)
 /* Sleeps until something happens or is due, and takes in what came. */
 static void wait_and_take(struct agent *a, uint64_t watchdog)
 {
-	enum { SIGNALS, POLLS, REPORTS, FETCH, SYSINFO, SSH_TEST, JOBS };
+	enum { SIGNALS, ALARM, POLLS, REPORTS, FETCH, SYSINFO, SSH_TEST, JOBS };
 	struct pollfd fds[JOBS + POLLED_JOBS_MAX];
 	struct job *polled[POLLED_JOBS_MAX];
 	nfds_t jobs = 0;
 	fds[SIGNALS] = watch(a->signals, POLLIN);
+	fds[ALARM] = watch(a->alarm, POLLIN);
 	fds[POLLS] = watch_net(a->polls);
 	fds[REPORTS] = watch_net(a->reports);
 	fds[FETCH] = watch_net(a->fetch.net);
@@ -353,10 +358,14 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 		polled[jobs++] = job;
 	}
 	uint64_t now = clock_ms();
-	int timeout = clock_wait(now, next_wake(a, now, watchdog), -1);
+	uint64_t wake = next_wake(a, now, watchdog);
+	int timeout = clock_wait(now, wake, -1);
+	clock_alarm_set(a->alarm, wake);
 	if (poll(fds, JOBS + jobs, timeout) < 0) {
-		if (errno != EINTR)
-			log_error("poll: %s", strerror(errno));
+		if (errno == EINTR)
+			return;
+		log_error("poll: %s; again in a second", strerror(errno));
+		nanosleep(&(struct timespec){1, 0}, NULL);
 		return;
 	}
 
@@ -391,6 +400,7 @@ int supervisor_run(struct config *c, const struct paths *p,
 	    .log_fd = options->log_fd,
 	    .self = -1,
 	    .signals = -1,
+	    .alarm = -1,
 	    .lock = -1,
 	    .poll_interval = c->poll_interval};
 	int rc = 1;

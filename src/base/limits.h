@@ -186,6 +186,10 @@
 #define NET_ADDRESSES_MAX 16
 /* A TLS session is resumed for this long at most, then judged anew. */
 #define TLS_SESSION_MS (24u * 3600u * 1000u)
+/* A connection that was idle for longer is not used again: nginx keeps one for
+ * 75 s, and after a suspend or behind a router nobody may be there, which would
+ * show only after a timeout. */
+#define HTTP_KEPT_MS (75u * 1000u)
 /* Informational answers (1xx) before the real one. */
 #define HTTP_INTERIM_MAX 8
 /* A chunk's size line with its extensions, and all trailers together. */

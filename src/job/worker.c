@@ -324,8 +324,14 @@ void worker_final(struct worker *w, const struct report *r)
 		report_encode_failed(r->job_id, REPORT_FAILED,
 		    "the report was too large", &body);
 	}
-	bool kept = spoolfile_write(w->paths->spool, r->job_id, buf_str(&body),
-			body.len) == 0;
+	char least[REPORT_LEAST_MAX];
+	const char *text = buf_str(&body);
+	size_t len = body.len;
+	if (body.failed) {
+		text = least;
+		len = report_least(r->job_id, r->result, least);
+	}
+	bool kept = spoolfile_write(w->paths->spool, r->job_id, text, len) == 0;
 	if (!kept)
 		log_warning("cannot keep the report in %s: %s; it is kept in "
 			    "memory",
@@ -335,7 +341,7 @@ void worker_final(struct worker *w, const struct report *r)
 	pack_u64(&payload, w->key_refused);
 	pack_u64(&payload, kept);
 	if (!kept)
-		pack_bytes(&payload, body.data, body.len);
+		pack_bytes(&payload, text, len);
 	send_message(w, MESSAGE_FINAL, &payload);
 	buf_release(&text);
 	buf_release(&error);

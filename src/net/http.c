@@ -268,8 +268,9 @@ int http_exchange(struct http *h, const struct net_request *r,
 	    .fault = fault,
 	    .deadline = clock_ms() + r->total_ms};
 	bool kept = h->conn.fd >= 0;
+	bool stale = clock_ms() - h->used_at > HTTP_KEPT_MS;
 
-	if (kept && !conn_quiet(&h->conn)) {
+	if (kept && (stale || !conn_quiet(&h->conn))) {
 		conn_close(&h->conn);
 		kept = false;
 	}
@@ -282,6 +283,7 @@ int http_exchange(struct http *h, const struct net_request *r,
 		p.broke = false;
 		rc = http_try(&p);
 	}
+	h->used_at = clock_ms();
 	if (rc != 0)
 		return -1;
 	if (msg->date != 0)

@@ -29,6 +29,7 @@ class Agent:
         self.binary = binary
         self.prefix: list[str] = []  # what runs it
         self.debug = True
+        self.prefix: list[str] = []  # what starts it, and becomes it
         self.borg: Path | None = None  # [borg] path; None: as the agent finds it
         self.env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -91,7 +92,7 @@ class Agent:
         options = ["--debug"] if self.debug else []
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command("run", *options, *arguments), env=self.env, cwd="/",
+                [*self.prefix, *self.command("run", *options, *arguments)], env=self.env, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         return self
