@@ -50,6 +50,7 @@ command busybox busybox-static
 command curl curl
 command wget wget
 command unshare util-linux
+command strace strace
 python pytest python3-pytest
 "
 # What boots a host to install on:

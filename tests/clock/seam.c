@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 /* How soon a waiting process sees that its clock was moved. */
-#define SLICE_MS 10
+#define SLICE_MS 5
 
 /* Milliseconds, all of them. */
 struct seam {

@@ -12,16 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from bbsd import BBS, Job
+from bbsd import BBS
 from support import process
 from support.agent import Agent
 from support.clock import Clock
 from support.inject import OPEN, POLL, SUPERVISOR, UNLINK, WORKERS, cases, failing, starting
 from support.site import Faked, MakeFaked
-
-def is_told(world: Faked, job: Job) -> bool:
-    return len(job.reports) == 1 and not world.agent.spool()
-
 
 def nothing_is_left(world: Faked) -> list[Path]:
     journal = world.agent.var / "journal"
@@ -182,17 +178,15 @@ def test_a_disk_that_fills_up_at_each_write(faked: MakeFaked, place: Path) -> No
     """With room for so many pages less each time."""
     world = faked("summary()", start=False, ssh=False)
     own_disk(world.agent, place)
-    clock_free = [world.order() for _ in range(2)]
     world.start()
-    for job in clock_free:
-        world.bbs.wait_status(job)
+    world.backup()
     var = inside(world.agent)
     for pages in range(5):
         fill(var / "filler")
         with (var / "filler").open("rb+") as filler:
             filler.truncate((var / "filler").stat().st_size - pages * 4096)
         job = world.order()
-        world.agent.process.send_signal(signal.SIGUSR1)
+        os.kill(world.agent.pid, signal.SIGUSR1)  # polls now
         assert world.bbs.wait_status(job)["result"] == "completed"
         world.agent.wait_log(f"job {job.id}: reported to the server")
         assert len(job.reports) == 1

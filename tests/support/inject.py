@@ -47,7 +47,7 @@ WORKERS = [
     ("pwrite64", "ENOSPC", ("1", "2", "1+")),
     ("fsync", "EIO", ("1", "2", "1+")),
     (RENAME, "ENOSPC", ("1", "1+")),
-    ("mmap", "ENOMEM", ("1", "5", "1+")),
+    ("mmap", "ENOMEM", ("1", "5", "1+", "2+", "4+")),
     ("brk", "ENOMEM", ("1+",)),
     (POLL, "ENOMEM", ("1", "2", "1+2")),
     ("sendmsg", "ENOBUFS", ("1", "3", "5", "1+")),
