@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/status.h"
 #include "net/net.h"
 #include "setup/setup.h"
 #include <errno.h>
@@ -25,11 +26,12 @@ struct command_line {
 	bool debug, once;
 	const char *topic; /* of help */
 	struct setup_options setup;
+	struct status_options status;
 	unsigned verbs; /* those that take all the options given */
 };
 
 /* What an option is for. */
-enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, ANY = 7 };
+enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, STATUS = 8, ANY = 15 };
 
 #define AT(member) offsetof(struct command_line, member)
 static const struct option {
@@ -55,6 +57,8 @@ static const struct option {
     {"--on-server", false, INSTALL, AT(setup.on_server)},
     {"--dry-run", false, INSTALL | UNINSTALL, AT(setup.dry_run)},
     {"--purge", false, UNINSTALL, AT(setup.purge)},
+    {"--watch", false, STATUS, AT(status.watch)},
+    {"--json", false, STATUS, AT(status.json)},
 };
 #define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
 
@@ -63,6 +67,7 @@ static const char usage[] =
     "\n"
     "commands:\n"
     "  run [--once] [--debug]  the agent, in the foreground\n"
+    "  status [--watch|--json] is it running, what does it do\n"
     "  install                 put the agent onto this host and start it\n"
     "  uninstall [--purge]     take it away again\n"
     "  version                 print the version\n"
@@ -125,6 +130,17 @@ static const char usage_uninstall[] =
     "\n"
     "  --purge    configuration and keys, too\n"
     "  --dry-run  say what would be done\n";
+
+static const char usage_status[] =
+    "usage: bbs-agent status [--watch | --json] [--root DIR]\n"
+    "\n"
+    "Shows whether the agent runs, whether the server answers it, the job "
+    "that\n"
+    "runs, and the last ten. No root is needed. Ends with 3 when it does not\n"
+    "run.\n"
+    "\n"
+    "  --watch  stays and follows; q or Ctrl-C ends it\n"
+    "  --json   one line for scripts; the README explains its keys\n";
 
 /* Takes --name VALUE, --name=VALUE or --name; 1 taken, 0 another option, -1
  * value missing. */
@@ -211,6 +227,8 @@ static int show_help(const struct command_line *c)
 		fputs(usage_install, stdout);
 	else if (strcmp(c->topic, "uninstall") == 0)
 		fputs(usage_uninstall, stdout);
+	else if (strcmp(c->topic, "status") == 0)
+		fputs(usage_status, stdout);
 	else if (strcmp(c->topic, "version") == 0)
 		puts("usage: bbs-agent version");
 	else if (strcmp(c->topic, "help") == 0)
@@ -302,8 +320,8 @@ static int run_verb(struct command_line *line, char **argv)
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} verbs[] = {
-	    {"run", RUN}, {"install", INSTALL}, {"uninstall", UNINSTALL}};
+	} verbs[] = {{"run", RUN}, {"install", INSTALL},
+	    {"uninstall", UNINSTALL}, {"status", STATUS}};
 	size_t i = 0, count = sizeof(verbs) / sizeof(verbs[0]);
 	while (i < count && strcmp(verbs[i].name, line->verb) != 0)
 		i++;
@@ -313,6 +331,16 @@ static int run_verb(struct command_line *line, char **argv)
 		return wrong_usage("an option is not one of", line->verb);
 	if (verbs[i].bit == RUN)
 		return run(line);
+	if (verbs[i].bit == STATUS) {
+		if (line->status.watch && line->status.json)
+			return wrong_usage(
+			    "--watch does not go with", "--json");
+		line->status.root = line->root;
+		line->status.config = line->config != NULL
+					  ? line->config
+					  : getenv("BBS_AGENT_CONFIG");
+		return status_run(&line->status);
+	}
 	line->setup.root = line->root;
 	line->setup.config = line->config;
 	if (verbs[i].bit == UNINSTALL)

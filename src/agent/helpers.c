@@ -72,6 +72,7 @@ static void take_ssh_test(struct agent *a, struct unpack *u, uint64_t now)
 	const char *text = unpack_bytes(u, NULL);
 	if (unpack_end(u) != 0 || text == NULL)
 		return;
+	statusfile_ssh(a, result, text);
 	if (result == SSH_TEST_OK) {
 		log_info("%s", text);
 		return;
@@ -97,6 +98,8 @@ static void take_host(struct agent *a, struct unpack *u, uint64_t now)
 	a->borg_stamp = stamp;
 	buf_reset(&a->host);
 	buf_add(&a->host, body, len);
+	if (changed)
+		statusfile_host(a);
 	if (a->renewal == RENEWAL_LOOKING)
 		a->renewal = RENEWAL_KNOWN;
 	if (a->registered && (changed || a->renewal == RENEWAL_KNOWN))

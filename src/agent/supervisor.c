@@ -28,6 +28,7 @@
 #include "agent/done.h"
 #include "agent/notify.h"
 #include "agent/recovery.h"
+#include "agent/statusfile.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -121,6 +122,7 @@ static int open_agent(struct agent *a)
 		return -1;
 	net_warm(a->polls);
 	done_load(&a->jobs, a->paths);
+	statusfile_open(a);
 	recovery_open(a, clock_ms());
 	return 0;
 }
@@ -142,6 +144,7 @@ static void close_agent(struct agent *a)
 	helpers_dismiss(&a->sysinfo);
 	helpers_dismiss(&a->ssh_test);
 	recovery_close(a);
+	statusfile_close(a);
 	jobs_release(&a->jobs);
 	if (a->polls != NULL)
 		net_free(a->polls);
@@ -286,6 +289,7 @@ static void do_what_is_due(struct agent *a)
 	calls_begin(a, now);
 	fetch_begin(a, now);
 	spool_begin(a, now);
+	statusfile_write(a, now);
 }
 
 /* When the loop must wake, should nothing happen before. */
@@ -297,6 +301,7 @@ static uint64_t next_wake(struct agent *a, uint64_t now, uint64_t watchdog)
 	wake = earliest(wake, net_deadline(a->polls));
 	wake = earliest(wake, net_deadline(a->reports));
 	wake = earliest(wake, fetch_due(a));
+	wake = earliest(wake, statusfile_due(a));
 	wake = earliest(wake, runner_overdue(a, now));
 	wake = earliest(wake, helpers_overdue(a, now));
 	if (a->stopping)

@@ -295,6 +295,7 @@ void worker_final(struct worker *w, const struct report *r)
 		journal_reported(w->paths, r->job_id);
 	pack_u64(&payload, w->key_refused);
 	pack_u64(&payload, kept);
+	report_pack(r, &payload);
 	if (!kept)
 		pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_FINAL, &payload);

@@ -55,6 +55,9 @@ struct net {
 	uint64_t started, next_start;
 	int status; /* of the process that ended, -1: not known */
 
+	struct buf layers, note; /* of its sandbox */
+	unsigned mask;
+
 	enum net_result result;
 	struct buf why;
 };
@@ -73,6 +76,8 @@ struct net *net_new(int self, const struct net_config *config)
 	buf_init(&n->others_name, 2 * NET_TEXT_MAX);
 	buf_init(&n->request, NET_FRAME_MAX);
 	buf_init(&n->why, NET_WHY_MAX);
+	buf_init(&n->layers, NET_WHY_MAX);
+	buf_init(&n->note, NET_WHY_MAX);
 	wire_put_config(&n->config, config);
 	buf_adds(&n->host, config->host);
 	n->anchors = config->anchors < 0
@@ -134,6 +139,8 @@ void net_free(struct net *n)
 	buf_release(&n->host);
 	buf_wipe(&n->request);
 	buf_release(&n->why);
+	buf_release(&n->layers);
+	buf_release(&n->note);
 	free(n);
 }
 
@@ -319,7 +326,20 @@ static int net_take_ready(struct net *n, const struct frame *f)
 		log_debug("network process %d: sandbox: %s (%#x)", (int)n->pid,
 		    text, (unsigned)mask);
 	n->announced = true;
+	n->mask = (unsigned)mask;
+	buf_reset(&n->layers);
+	buf_adds(&n->layers, text);
+	buf_reset(&n->note);
+	buf_adds(&n->note, note);
 	return 0;
+}
+
+const char *net_sandbox(const struct net *n, unsigned *mask, const char **note)
+{
+	*mask = n->mask;
+	if (note != NULL)
+		*note = buf_str(&n->note);
+	return buf_str(&n->layers);
 }
 
 /* 1 a reply, 0 another good frame, -1 a broken one. */

@@ -106,6 +106,10 @@ void net_warm(struct net *n);
 /* Begins an exchange; the request is copied. The reply comes from net_take.
  * -1 when busy. A process that cannot be started answers through net_take. */
 int net_begin(struct net *n, const struct net_request *r);
+/* The sandbox of its last process: the layers in words ("" as long as none
+ * has said it) and as bits of net/sandbox.h, and in *note (NULL: not wanted)
+ * why it did not become another user, or "". */
+const char *net_sandbox(const struct net *n, unsigned *mask, const char **note);
 /* For poll(2): descriptor (-1: none) and events; when the handle wants to be
  * called in any case (clock_ms, CLOCK_NEVER: not). */
 int net_fd(const struct net *n, short *events);
