@@ -14,6 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void drop(struct status *list, int at)
+{
+	status_past_release(&list->past[at]);
+	list->past_count--;
+	memmove(&list->past[at], &list->past[at + 1],
+	    (size_t)(list->past_count - at) * sizeof(list->past[0]));
+}
+
 void history_load(struct agent *a)
 {
 	struct buf text = BUF_INIT(STATUS_FILE_MAX);
@@ -28,6 +36,10 @@ void history_load(struct agent *a)
 		       list, STATUS_HISTORY, buf_str(&text), text.len) != 0) {
 		log_warning(
 		    "%s is damaged; the list of past jobs begins anew", path);
+	}
+	for (int i = list->past_count; i-- > 0;) {
+		if (list->past[i].id < 0 || list->past[i].result == NULL)
+			drop(list, i);
 	}
 	buf_release(&text);
 }
@@ -47,14 +59,6 @@ static void save(struct agent *a)
 	    file_write(path, buf_str(&text), text.len, 0600) != 0)
 		log_warning("cannot write %s: %s", path, strerror(errno));
 	buf_release(&text);
-}
-
-static void drop(struct status *list, int at)
-{
-	status_past_release(&list->past[at]);
-	list->past_count--;
-	memmove(&list->past[at], &list->past[at + 1],
-	    (size_t)(list->past_count - at) * sizeof(list->past[0]));
 }
 
 static int find(const struct status *list, int64_t id)

@@ -21,7 +21,7 @@
 #define LOOK_EVERY_MS 50
 
 /* How the service is started here. */
-static void add_remedy(const struct paths *p, struct buf *why)
+static void add_start(const struct paths *p, struct buf *why)
 {
 	static const char *const commands[] = {
 	    [INIT_SYSTEMD] = "systemctl start " SERVICE_NAME,
@@ -30,15 +30,12 @@ static void add_remedy(const struct paths *p, struct buf *why)
 	    [INIT_PROCD] = "/etc/init.d/" SERVICE_NAME " start"};
 	struct buf unknown = BUF_INIT(4 * KIB);
 	enum init_system init = host_init_running(&unknown);
-	const char *file = service_path(init);
-	if (access(p->config, F_OK) != 0 && errno == ENOENT)
-		buf_adds(why, "it is not configured; run bbs-agent install");
-	else if (file != NULL && host_has(p->root, file) && init < INIT_UNKNOWN)
-		buf_addf(why, "start it with: %s", commands[init]);
+	const char *file = init < INIT_UNKNOWN ? service_path(init) : NULL;
+	if (file != NULL && host_has("", file))
+		buf_adds(why, commands[init]);
 	else
-		buf_adds(why, "start it with: bbs-agent run");
-	if (p->root[0] != '\0' && file == NULL)
-		buf_addf(why, " --root %s", p->root);
+		buf_addf(why, "bbs-agent run%s%s",
+		    p->root[0] != '\0' ? " --root " : "", p->root);
 	buf_release(&unknown);
 }
 
@@ -58,8 +55,13 @@ static void look_dead(const struct paths *p, struct status_look *look)
 		    strerror(errno));
 		return;
 	}
-	buf_adds(&look->why, "bbs-agent is not running: ");
-	add_remedy(p, &look->why);
+	if (access(p->config, F_OK) != 0 && errno == ENOENT) {
+		buf_adds(&look->why, "bbs-agent is not configured: run "
+				     "bbs-agent install");
+		return;
+	}
+	buf_adds(&look->why, "bbs-agent is not running: start it with ");
+	add_start(p, &look->why);
 }
 
 void status_look(const struct paths *p, struct status_look *look)
@@ -158,7 +160,7 @@ int status_run(const struct status_options *o)
 		else if (look.told)
 			print_lines(&look);
 		if (look.why.len > 0)
-			fprintf(stderr, "bbs-agent: %s\n", buf_str(&look.why));
+			fprintf(stderr, "%s\n", buf_str(&look.why));
 		status_look_release(&look);
 		if (fflush(stdout) != 0 && rc == EXIT_DONE)
 			rc = EXIT_FAILED;

@@ -63,26 +63,29 @@ static size_t first_line(const struct page *p, const char *text)
 	return at > 0 ? at : len;
 }
 
-/* A label and its text, over several lines if it needs them. */
+/* A label and its text on one line. */
+static void add_line(
+    struct page *p, const char *label, enum term_style style, const char *text)
+{
+	add_label(p, label);
+	add_styled(p, style, text, p->width > LABEL ? p->width - LABEL : 0);
+	end_line(p);
+}
+
+/* The same over several lines, if it needs them. */
 static void add_text(
     struct page *p, const char *label, enum term_style style, const char *text)
 {
-	unsigned width = p->width > LABEL ? p->width - LABEL : 0;
-	for (unsigned line = 1;; line++) {
+	bool last = false;
+	for (unsigned line = 1; !last; line++) {
 		char part[KIB];
-		size_t n = line == SENTENCE_LINES && p->t->tty
-			       ? strlen(text)
-			       : first_line(p, text);
-		if (n >= sizeof(part))
-			n = text_cut(text, n, sizeof(part) - 1);
-		memcpy(part, text, n);
-		part[n] = '\0';
-		add_label(p, line == 1 ? label : "");
-		add_styled(p, style, part, width);
-		end_line(p);
-		text += n + (text[n] == ' ');
-		if (*text == '\0' || (line == SENTENCE_LINES && p->t->tty))
-			return;
+		size_t n = first_line(p, text);
+		last = text[n] == '\0' || (line == SENTENCE_LINES && p->t->tty);
+		text_copy(part,
+		    last || n >= sizeof(part) ? sizeof(part) : n + 1, text);
+		add_line(p, line == 1 ? label : "", style, part);
+		text += last ? 0 : strlen(part);
+		text += *text == ' ';
 	}
 }
 
@@ -132,7 +135,7 @@ static void add_server(struct page *p, const struct status *s)
 	add_text(p, "Server", TERM_PLAIN, s->url != NULL ? s->url : "?");
 	if (s->failures > 0) {
 		style = TERM_RED;
-		buf_addf(&line, "fails since %s: %s",
+		buf_addf(&line, "fails for %s: %s",
 		    since(age, p, s->failing_since),
 		    s->failing != NULL ? s->failing : "no answer");
 	} else if (s->answered > 0) {
@@ -262,7 +265,8 @@ static int done_of(const struct status_job *j)
 		return -1;
 	if (done >= total)
 		return 1000;
-	int64_t step = total / 1000000 + 1;
+	/* So that an exabyte does not overflow. */
+	int64_t step = total / (INT64_MAX / 1000) + 1;
 	return (int)((done / step) * 1000 / (total / step));
 }
 
@@ -273,7 +277,7 @@ static void add_bar(struct page *p, const struct status_job *j)
 	if (message == NULL)
 		message = "";
 	if (done < 0) {
-		add_text(p, "", TERM_PLAIN, message);
+		add_line(p, "", TERM_PLAIN, message);
 		return;
 	}
 	add_label(p, "");
@@ -308,24 +312,24 @@ static void add_amounts(struct page *p, const struct status_job *j)
 	if (j->rate >= 0)
 		buf_addf(&line, ", %s/s", text_size(a, (uint64_t)j->rate));
 	if (j->left >= 0)
-		buf_addf(&line, ", about %s left",
-		    text_duration(a, (uint64_t)j->left));
+		buf_addf(
+		    &line, ", %s left", text_duration(a, (uint64_t)j->left));
 	if (line.len > 0)
-		add_text(p, "", TERM_PLAIN, buf_str(&line));
+		add_line(p, "", TERM_PLAIN, buf_str(&line));
 	buf_release(&line);
 }
 
 static void add_job(struct page *p, const struct status *s)
 {
-	char age[TEXT_AMOUNT], label[TEXT_AMOUNT];
+	char age[TEXT_AMOUNT];
 	struct buf line = BUF_INIT(8 * KIB);
 	const struct status_job *j = &s->job[0];
 	if (s->job_count == 0) {
-		add_text(p, "Job", TERM_PLAIN, "none");
+		add_line(p, "Job", TERM_PLAIN, "none");
 		return;
 	}
-	snprintf(label, sizeof(label), "Job %lld", (long long)j->id);
-	buf_adds(&line, j->type != NULL ? j->type : "?");
+	buf_addf(&line, "%lld %s", (long long)j->id,
+	    j->type != NULL ? j->type : "?");
 	if (j->started > 0)
 		buf_addf(&line, " for %s", since(age, p, j->started));
 	else
@@ -335,7 +339,7 @@ static void add_job(struct page *p, const struct status *s)
 		buf_addf(&line, ", %d more", more);
 	if (j->archive != NULL)
 		buf_addf(&line, ": %s", j->archive);
-	add_text(p, label, TERM_PLAIN, buf_str(&line));
+	add_line(p, "Job", TERM_PLAIN, buf_str(&line));
 	buf_release(&line);
 	if (j->started > 0) {
 		add_bar(p, j);
@@ -410,11 +414,23 @@ static void add_history(struct page *p, const struct status *s, unsigned rows)
 		add_past(p, &s->past[i]);
 }
 
+/* A low window holds the first rows only. */
+static size_t end_of_rows(const char *lines, unsigned rows)
+{
+	const char *end = lines;
+	while (rows-- > 0 && *end != '\0') {
+		end += strcspn(end, "\n");
+		end += *end == '\n';
+	}
+	return (size_t)(end - lines);
+}
+
 void status_lines(const struct term *t, const struct status *s, int64_t now,
     unsigned rows, struct buf *out)
 {
+	struct buf whole = BUF_INIT(STATUS_FILE_MAX);
 	struct page p = {.t = t,
-	    .out = out,
+	    .out = &whole,
 	    .now = now,
 	    .width = t->tty ? t->cols : TERM_WHOLE};
 	add_title(&p, s);
@@ -429,4 +445,7 @@ void status_lines(const struct term *t, const struct status *s, int64_t now,
 	end_line(&p);
 	add_job(&p, s);
 	add_history(&p, s, rows);
+	buf_add(out, buf_str(&whole),
+	    rows != 0 ? end_of_rows(buf_str(&whole), rows) : whole.len);
+	buf_release(&whole);
 }
