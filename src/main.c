@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/doctor.h"
+#include "cli/status.h"
 #include "net/net.h"
 #include "setup/setup.h"
 #include <fcntl.h>
@@ -23,15 +24,23 @@
 struct command_line {
 	const char *verb;
 	const char *root, *config;
-	bool debug, once;
+	bool debug, once, json;
 	const char *topic; /* of help */
 	struct setup_options setup;
 	struct doctor_options doctor;
+	struct status_options status;
 	unsigned verbs; /* those that take all the options given */
 };
 
 /* What an option is for. */
-enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, DOCTOR = 32, ANY = 63 };
+enum {
+	RUN = 1,
+	INSTALL = 2,
+	UNINSTALL = 4,
+	STATUS = 8,
+	DOCTOR = 32,
+	ANY = 63
+};
 
 #define AT(member) offsetof(struct command_line, member)
 static const struct option {
@@ -57,7 +66,8 @@ static const struct option {
     {"--on-server", false, INSTALL, AT(setup.on_server)},
     {"--dry-run", false, INSTALL | UNINSTALL, AT(setup.dry_run)},
     {"--purge", false, UNINSTALL, AT(setup.purge)},
-    {"--json", false, DOCTOR, AT(doctor.json)},
+    {"--watch", false, STATUS, AT(status.watch)},
+    {"--json", false, STATUS | DOCTOR, AT(json)},
     {"--accept-host-key", false, DOCTOR, AT(doctor.accept_host_key)},
 };
 #define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
@@ -67,6 +77,7 @@ static const char usage[] =
     "\n"
     "commands:\n"
     "  run [--once] [--debug]  the agent, in the foreground\n"
+    "  status [--watch|--json] is it running, what does it do\n"
     "  install                 put the agent onto this host and start it\n"
     "  uninstall [--purge]     take it away again\n"
     "  doctor [--json]         check every link from here to the backup\n"
@@ -143,6 +154,17 @@ static const char usage_doctor[] =
     "  --accept-host-key  keep the SSH host key that the server has now, "
     "after\n"
     "                     showing both (asks first on a terminal)\n";
+
+static const char usage_status[] =
+    "usage: bbs-agent status [--watch | --json] [--root DIR]\n"
+    "\n"
+    "Shows whether the agent runs, whether the server answers it, the job "
+    "that\n"
+    "runs, and the last ten. No root is needed. Ends with 3 when it does not\n"
+    "run.\n"
+    "\n"
+    "  --watch  stays and follows; q or Ctrl-C ends it\n"
+    "  --json   one line for scripts; the README explains its keys\n";
 
 /* Takes --name VALUE, --name=VALUE or --name; 1 taken, 0 another option, -1
  * value missing. */
@@ -231,6 +253,8 @@ static int show_help(const struct command_line *c)
 		fputs(usage_uninstall, stdout);
 	else if (strcmp(c->topic, "doctor") == 0)
 		fputs(usage_doctor, stdout);
+	else if (strcmp(c->topic, "status") == 0)
+		fputs(usage_status, stdout);
 	else if (strcmp(c->topic, "version") == 0)
 		puts("usage: bbs-agent version");
 	else if (strcmp(c->topic, "help") == 0)
@@ -296,7 +320,7 @@ static int run_verb(struct command_line *line, char **argv)
 		const char *name;
 		unsigned bit;
 	} verbs[] = {{"run", RUN}, {"install", INSTALL},
-	    {"uninstall", UNINSTALL}, {"doctor", DOCTOR}};
+	    {"uninstall", UNINSTALL}, {"status", STATUS}, {"doctor", DOCTOR}};
 	size_t i = 0, count = sizeof(verbs) / sizeof(verbs[0]);
 	while (i < count && strcmp(verbs[i].name, line->verb) != 0)
 		i++;
@@ -307,9 +331,21 @@ static int run_verb(struct command_line *line, char **argv)
 	if (verbs[i].bit == RUN)
 		return run(line);
 	if (verbs[i].bit == DOCTOR) {
+		line->doctor.json = line->json;
 		line->doctor.root = line->root;
 		line->doctor.config = line->config;
 		return doctor_run(&line->doctor);
+	}
+	if (verbs[i].bit == STATUS) {
+		line->status.json = line->json;
+		if (line->status.watch && line->json)
+			return wrong_usage(
+			    "--watch does not go with", "--json");
+		line->status.root = line->root;
+		line->status.config = line->config != NULL
+					  ? line->config
+					  : getenv("BBS_AGENT_CONFIG");
+		return status_run(&line->status);
 	}
 	line->setup.root = line->root;
 	line->setup.config = line->config;

@@ -47,6 +47,7 @@ file /usr/lib/postgresql/*/bin/initdb postgresql
 command dropbear dropbear-bin
 library libnss_wrapper.so libnss-wrapper
 command busybox busybox-static
+command tmux tmux
 command curl curl
 command wget wget
 command unshare util-linux

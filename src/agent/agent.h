@@ -7,6 +7,7 @@
 
 #include "agent/jobs.h"
 #include "agent/refusal.h"
+#include "agent/statusfile.h"
 #include "agent/trouble.h"
 #include "base/proc.h"
 #include "bbs/answer.h"
@@ -126,6 +127,8 @@ struct agent {
 	struct jobs jobs;
 	struct spool spool;
 	struct fetch fetch;
+	struct history history;
+	struct statusfile status;
 	enum renewal renewal;
 	struct orphan orphans[ORPHANS_MAX];
 	struct lost *lost; /* recovery.c */

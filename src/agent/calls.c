@@ -365,6 +365,7 @@ static void succeeded(struct agent *a, enum call call, struct job *job,
 		json_release(j);
 		return;
 	}
+	a->status.answered = clock_wall();
 	if (call != CALL_TASKS)
 		trouble_end(&a->trouble, now);
 	switch (call) {

@@ -87,6 +87,7 @@ static void take_ssh_test(struct agent *a, struct unpack *u, uint64_t now)
 	const char *text = unpack_bytes(u, NULL);
 	if (unpack_end(u) != 0 || text == NULL)
 		return;
+	statusfile_ssh(a, result, text);
 	if (result == SSH_TEST_OK) {
 		log_info("%s", text);
 		return;
@@ -128,6 +129,8 @@ static void take_host(struct agent *a, struct unpack *u, uint64_t now)
 	/* The server is just being told the old one. */
 	if (changed && a->call == CALL_REGISTER && a->renewal == RENEWAL_NONE)
 		a->renewal = RENEWAL_KNOWN;
+	if (changed)
+		statusfile_host(a);
 	if (a->renewal == RENEWAL_LOOKING)
 		a->renewal = RENEWAL_KNOWN;
 	if (a->registered && (changed || a->renewal == RENEWAL_KNOWN))

@@ -54,7 +54,7 @@ void runner_start_job(struct agent *a, struct job *job, uint64_t now)
 	frame_link_init(&job->link, sock, REPORT_BODY_MAX + 4096);
 	job->pid = pid;
 	job->state = JOB_RUNNING;
-	job->accepted_at = now;
+	job->accepted_at = job->started_at = now;
 	if (job->task.kind == TASK_LIST_DIR)
 		job->give_up_at = now + BROWSE_GIVE_UP_MS;
 	if (a->heartbeat_at <= now)
@@ -80,6 +80,7 @@ static void take_message(
 		if (progress_unpack(&p, &u) == 0) {
 			if (strcmp(p.message, job->progress.message) != 0)
 				job->progress_at = now;
+			statusfile_progress(job, &p, now);
 			job->progress = p;
 		}
 		break;
@@ -104,6 +105,13 @@ static void take_message(
 		if (unpack_u64(&u) != 0)
 			a->want_ssh_test = true;
 		bool kept = unpack_u64(&u) != 0;
+		struct report r;
+		if (report_unpack(&r, &u) == 0)
+			history_add(a, job->id, &r,
+			    job->stop != STOP_NONE
+				? worker_stop_sentence(job->stop)
+				: NULL,
+			    now);
 		const char *body = kept ? NULL : unpack_bytes(&u, &len);
 		if (kept)
 			a->spool.pending = true;

@@ -85,6 +85,8 @@ void spool_add_sentence(struct agent *a, int64_t job_id,
     enum report_result result, const char *sentence)
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
+	struct report r = {.result = result};
+	history_add(a, job_id, &r, sentence, clock_ms());
 	report_encode_failed(job_id, result, sentence, &body);
 	spool_add(a, job_id, buf_str(&body), body.len);
 	buf_release(&body);
@@ -270,6 +272,8 @@ void spool_begin(struct agent *a, uint64_t now)
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	int64_t id;
 	if (next_file(a, &body, &id, now) == 1) {
+		history_add_report(
+		    a, id, buf_str(&body), body.len, spoolfile_age(s->name));
 		s->sending_memory = false;
 		send_report(a, id, &body);
 	} else if (choose_memory(a, now)) {

@@ -29,6 +29,7 @@
 #include "agent/notify.h"
 #include "agent/notify_status.h"
 #include "agent/recovery.h"
+#include "agent/statusfile.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -128,6 +129,7 @@ static int open_agent(struct agent *a)
 	if (rc != 0)
 		return -1;
 	done_load(&a->jobs, a->paths);
+	statusfile_open(a);
 	recovery_open(a, clock_ms());
 	return 0;
 }
@@ -149,6 +151,7 @@ static void close_agent(struct agent *a)
 	helpers_dismiss(&a->sysinfo);
 	helpers_dismiss(&a->ssh_test);
 	recovery_close(a);
+	statusfile_close(a);
 	jobs_release(&a->jobs);
 	nets_close(a);
 	reap_killed();
@@ -293,6 +296,7 @@ static void do_what_is_due(struct agent *a)
 	calls_begin(a, now);
 	fetch_begin(a, now);
 	spool_begin(a, now);
+	statusfile_write(a, now);
 }
 
 /* When the loop must wake, should nothing happen before. */
@@ -304,6 +308,7 @@ static uint64_t next_wake(struct agent *a, uint64_t now, uint64_t watchdog)
 	wake = earliest(wake, net_deadline(a->polls));
 	wake = earliest(wake, net_deadline(a->reports));
 	wake = earliest(wake, fetch_due(a));
+	wake = earliest(wake, statusfile_due(a));
 	wake = earliest(wake, runner_overdue(a, now));
 	wake = earliest(wake, helpers_overdue(a, now));
 	wake = earliest(wake, notify_status(a, now));

@@ -145,6 +145,9 @@
 #define OWED_TRIES_MAX 5
 /* Ids of finished jobs that a restart keeps, 40 bytes each. */
 #define DONE_FILE_MAX (64u * KIB)
+/* What the agent tells of itself: eight jobs, ten of the past and some
+ * sentences have 8 KiB. */
+#define STATUS_FILE_MAX (128u * KIB)
 
 /* A report that the server answers with an error of its own: given up after
  * so many tries over a day, by which a server is mended, or at that age. */

@@ -186,6 +186,31 @@ int progress_encode(const struct progress *p, int64_t job_id, const char *level,
 	return out->failed ? -1 : 0;
 }
 
+void report_pack(const struct report *r, struct buf *out)
+{
+	pack_u64(out, (uint64_t)r->result);
+	pack_u64(out, r->had_warnings);
+	pack_u64(out, r->is_backup);
+	pack_u64(out, (uint64_t)r->files_processed);
+	pack_u64(out, (uint64_t)r->bytes_processed);
+	pack_u64(out, (uint64_t)r->deduplicated_size);
+}
+
+int report_unpack(struct report *r, struct unpack *u)
+{
+	memset(r, 0, sizeof(*r));
+	uint64_t result = unpack_u64(u);
+	r->had_warnings = unpack_u64(u) != 0;
+	r->is_backup = unpack_u64(u) != 0;
+	r->files_processed = (int64_t)unpack_u64(u);
+	r->bytes_processed = (int64_t)unpack_u64(u);
+	r->deduplicated_size = (int64_t)unpack_u64(u);
+	if (u->failed || result > REPORT_ABANDONED)
+		return -1;
+	r->result = (enum report_result)result;
+	return 0;
+}
+
 void progress_pack(const struct progress *p, struct buf *out)
 {
 	pack_u64(out, (uint64_t)p->files_total);

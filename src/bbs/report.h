@@ -44,6 +44,11 @@ size_t report_least(
 int report_shorten(
     const char *body, size_t len, unsigned times, struct buf *out);
 
+/* Of a report its result and its numbers, from a worker to the supervisor; of
+ * what was unpacked the rest is 0. 0 or -1. */
+void report_pack(const struct report *r, struct buf *out);
+int report_unpack(struct report *r, struct unpack *u);
+
 /* The state of a running job. Numbers below 0 are left out. */
 struct progress {
 	int64_t files_total, files_processed;

@@ -133,7 +133,7 @@ static void ask(struct doctor *d)
 	request.facts = true;
 	server_exchange(&server, &request, &reply);
 	judge(d, &reply);
-	buf_adds(&d->sandbox, net_sandbox(server.net, &d->sandbox_mask));
+	buf_adds(&d->sandbox, net_sandbox(server.net, &d->sandbox_mask, NULL));
 	server_close(&server);
 }
 

@@ -290,35 +290,31 @@ void worker_renew(struct worker *w)
 	buf_release(&nothing);
 }
 
-/* A failure because of the server's host key: what to do comes first. */
-static const struct report *add_host_key(struct worker *w,
-    const struct report *r, struct report *copy, struct buf *text)
+/* What of a failure the job itself could not say: what to do about another
+ * host key comes first, a process that does not end comes last. */
+static void add_words(
+    struct worker *w, struct report *r, const char *words, struct buf *error)
 {
-	if (!w->host_changed || r->result != REPORT_FAILED)
-		return r;
-	ssh_say_other_host(w, text);
-	log_error("%s", buf_str(text));
-	if (r->error_log != NULL)
-		buf_addf(text, "\n%s", r->error_log);
-	*copy = *r;
-	copy->error_log = buf_str(text);
-	return copy;
+	if (r->result != REPORT_FAILED || (!w->host_changed && !w->stuck[0]))
+		return;
+	if (w->host_changed) {
+		ssh_say_other_host(w, error);
+		log_error("%s", buf_str(error));
+	}
+	if (words != NULL)
+		buf_addf(error, "%s%s", error->len > 0 ? "\n" : "", words);
+	if (w->stuck[0] != '\0')
+		buf_addf(error, "; %s", w->stuck);
+	r->error_log = buf_str(error);
 }
 
 void worker_final(struct worker *w, const struct report *r)
 {
-	struct report copy;
-	struct buf text = BUF_INIT(MIB);
-	r = add_host_key(w, r, &copy, &text);
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
 	struct buf error = BUF_INIT(REPORT_BODY_MAX);
 	struct report whole = *r;
-	if (r->result == REPORT_FAILED && w->stuck[0] != '\0') {
-		buf_addf(&error, "%s; %s",
-		    r->error_log != NULL ? r->error_log : "", w->stuck);
-		whole.error_log = buf_str(&error);
-	}
+	add_words(w, &whole, r->error_log, &error);
 	if (report_encode(&whole, &body) != 0) {
 		buf_reset(&body);
 		report_encode_failed(r->job_id, REPORT_FAILED,
@@ -340,10 +336,10 @@ void worker_final(struct worker *w, const struct report *r)
 		journal_reported(w->paths, r->job_id);
 	pack_u64(&payload, w->key_refused);
 	pack_u64(&payload, kept);
+	report_pack(&whole, &payload);
 	if (!kept)
 		pack_bytes(&payload, text, len);
 	send_message(w, MESSAGE_FINAL, &payload);
-	buf_release(&text);
 	buf_release(&error);
 	buf_release(&body);
 	buf_release(&payload);

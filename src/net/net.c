@@ -53,9 +53,10 @@ struct net {
 	struct frame_link link;
 	bool linked, announced, recycle;
 	uint64_t started, next_start;
-	unsigned sandbox; /* of the last process, with its text */
-	struct buf sandbox_text;
 	int status; /* of the process that ended, -1: not known */
+
+	struct buf layers, note; /* of its sandbox */
+	unsigned mask;
 
 	enum net_result result;
 	struct buf why;
@@ -75,7 +76,8 @@ struct net *net_new(int self, const struct net_config *config)
 	buf_init(&n->others_name, 2 * NET_TEXT_MAX);
 	buf_init(&n->request, NET_FRAME_MAX);
 	buf_init(&n->why, NET_WHY_MAX);
-	buf_init(&n->sandbox_text, KIB);
+	buf_init(&n->layers, NET_WHY_MAX);
+	buf_init(&n->note, NET_WHY_MAX);
 	wire_put_config(&n->config, config);
 	buf_adds(&n->host, config->host);
 	n->anchors = config->anchors < 0
@@ -137,7 +139,8 @@ void net_free(struct net *n)
 	buf_release(&n->host);
 	buf_wipe(&n->request);
 	buf_release(&n->why);
-	buf_release(&n->sandbox_text);
+	buf_release(&n->layers);
+	buf_release(&n->note);
 	free(n);
 }
 
@@ -302,12 +305,6 @@ bool net_reap(struct net *n, pid_t pid, int status)
 	return true;
 }
 
-const char *net_sandbox(const struct net *n, unsigned *mask)
-{
-	*mask = n->sandbox;
-	return buf_str(&n->sandbox_text);
-}
-
 /* The first frame of a process: what its sandbox is made of. */
 static int net_take_ready(struct net *n, const struct frame *f)
 {
@@ -323,16 +320,26 @@ static int net_take_ready(struct net *n, const struct frame *f)
 		return -1;
 	if (note[0] != '\0')
 		log_warning("%s", note);
-	n->sandbox = (unsigned)mask;
-	buf_reset(&n->sandbox_text);
-	buf_adds(&n->sandbox_text, text);
 	if (!n->announced && !n->downloads)
 		log_info("network process %d: sandbox: %s", (int)n->pid, text);
 	else
 		log_debug("network process %d: sandbox: %s (%#x)", (int)n->pid,
 		    text, (unsigned)mask);
 	n->announced = true;
+	n->mask = (unsigned)mask;
+	buf_reset(&n->layers);
+	buf_adds(&n->layers, text);
+	buf_reset(&n->note);
+	buf_adds(&n->note, note);
 	return 0;
+}
+
+const char *net_sandbox(const struct net *n, unsigned *mask, const char **note)
+{
+	*mask = n->mask;
+	if (note != NULL)
+		*note = buf_str(&n->note);
+	return buf_str(&n->layers);
 }
 
 /* 1 a reply, 0 another good frame, -1 a broken one. */

@@ -119,6 +119,10 @@ void net_warm(struct net *n);
 /* Begins an exchange; the request is copied. The reply comes from net_take.
  * -1 when busy. A process that cannot be started answers through net_take. */
 int net_begin(struct net *n, const struct net_request *r);
+/* The sandbox of its last process: the layers in words ("" as long as none
+ * has said it) and as bits of net/sandbox.h, and in *note (NULL: not wanted)
+ * why it did not become another user, or "". */
+const char *net_sandbox(const struct net *n, unsigned *mask, const char **note);
 /* For poll(2): descriptor (-1: none) and events; when the handle wants to be
  * called in any case (clock_ms, CLOCK_NEVER: not). */
 int net_fd(const struct net *n, short *events);
@@ -126,9 +130,6 @@ uint64_t net_deadline(const struct net *n);
 /* To be called when poll(2) said something or the deadline passed: 1 with
  * *reply, 0 not yet. */
 int net_take(struct net *n, struct net_reply *reply);
-/* What the last process that was started got of its sandbox: in words, and
- * the layers of sandbox.h in *mask. "" when none came so far. */
-const char *net_sandbox(const struct net *n, unsigned *mask);
 /* Is this child the network process (for SIGCHLD)? Marks it dead. */
 bool net_reap(struct net *n, pid_t pid, int status);
 
