@@ -21,4 +21,11 @@ int server_ask(
     const struct config *c, struct server_answer *answer, struct buf *why);
 void server_answer_release(struct server_answer *answer);
 
+/* Fetches a file of at most `most` bytes from any host into `file`, as the
+ * agent does for a job: the key goes to the server alone, other hosts are
+ * judged by the system's roots. The HTTP status (200: it is whole), 0 when
+ * there was no answer; if not 200 with a sentence in why. */
+int server_fetch(const struct config *c, const char *url, uint32_t most,
+    int file, struct buf *why);
+
 #endif
