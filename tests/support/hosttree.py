@@ -160,7 +160,9 @@ class HostTree:
         name = pid1 or PID1_OF[self.init]
         self.program(f"sbin/{name}", PID1.format(shell=shell))
         self.write("script", script)
-        scratch = [self.root / n for n in ("out", "err", "code", "script", f"sbin/{name}")]
+        # A pid of the last run would be another process of this one.
+        scratch = [self.root / n for n in ("out", "err", "code", "script", f"sbin/{name}",
+                                           "run/service.pid")]  # fmt: skip
         try:
             subprocess.run(
                 ["unshare", "--mount", "--pid", "--fork", "--kill-child",
