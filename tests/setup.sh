@@ -58,6 +58,8 @@ python pytest python3-pytest
 hosts="$demo
 command systemd-nspawn systemd-container
 command debootstrap debootstrap
+command busybox busybox-static
+command dropbear dropbear-bin
 command nsenter util-linux
 "
 # What judges it; clang also compiles the tests' own libraries.

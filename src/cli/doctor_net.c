@@ -125,7 +125,7 @@ static void ask(struct doctor *d)
 	d->tls = url.tls;
 	/* What can fail here is the file of CA certificates. */
 	d->broken = LINK_TLS;
-	if (server_open(&server, &d->config, &d->why) != 0)
+	if (server_open(&server, &d->config, false, &d->why) != 0)
 		return;
 	d->sent = true;
 	server_question(&request);

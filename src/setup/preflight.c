@@ -8,8 +8,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "bbs/borgbin.h"
-#include "setup/plan.h"
+#include "setup/getborg.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,10 +119,11 @@ static int check_places(const struct plan *p, struct buf *why)
 	int rc = -1;
 	if (bin == NULL || (init == NULL && p->service_file != NULL))
 		buf_adds(why, "out of memory");
-	else if (check_place(
-		     bin, SPACE_NEEDED + p->self.len + p->borg.len, why) == 0 &&
+	else if (check_place(bin, SPACE_NEEDED + p->self.len + p->borg_size,
+		     why) == 0 &&
 		 check_place(p->paths.etc, SPACE_NEEDED, why) == 0 &&
-		 check_place(p->paths.state, SPACE_NEEDED, why) == 0 &&
+		 check_place(
+		     p->paths.state, SPACE_NEEDED + p->borg_size, why) == 0 &&
 		 (init == NULL || check_place(init, 64 * KIB, why) == 0))
 		rc = 0;
 	free(bin);
@@ -185,30 +185,6 @@ static int check_architecture(const struct plan *p, struct buf *why)
 	return rc;
 }
 
-/* --borg FILE must run here before it is put into its place. */
-static int check_borg(struct plan *p, struct buf *why)
-{
-	const char *file = p->options->borg;
-	struct buf version = BUF_INIT(256), said = BUF_INIT(4 * KIB);
-	int rc = 0;
-	if (file == NULL || strcmp(file, "auto") == 0 ||
-	    strcmp(file, "none") == 0)
-		goto out;
-	rc = -1;
-	if (file_read(file, &p->borg) != 0)
-		buf_addf(why, "--borg %s: %s", file, strerror(errno));
-	else if (!p->tree && borgbin_version(file, -1, &version, &said) != 0)
-		buf_addf(why, "--borg %s does not run here: %s", file,
-		    buf_str(&said));
-	else
-		rc = 0;
-	p->has_borg = rc == 0;
-out:
-	buf_release(&version);
-	buf_release(&said);
-	return rc;
-}
-
 static int check_running(const struct plan *p, struct buf *why)
 {
 	if (!p->service.booted || host_job_runs(&p->paths, why) == 0)
@@ -240,7 +216,7 @@ int preflight(struct plan *p, struct buf *why)
 {
 	if (read_self(p, why) != 0 || check_user(p, why) != 0 ||
 	    check_kernel(p, why) != 0 || check_architecture(p, why) != 0 ||
-	    check_server_host(p, why) != 0 || check_borg(p, why) != 0 ||
+	    check_server_host(p, why) != 0 || getborg_check(p, why) != 0 ||
 	    check_places(p, why) != 0 || check_clock(why) != 0 ||
 	    check_running(p, why) != 0 || check_server(p, why) != 0)
 		return EXIT_FAILED;

@@ -36,19 +36,26 @@ static int load_trust(const struct config *c, const struct url *url,
 	return rc;
 }
 
-static struct net *open_net(const struct config *c, int self, struct buf *why)
+/* downloads: for files of any host, and for nothing else. */
+static struct net *open_net(
+    const struct config *c, int self, bool downloads, struct buf *why)
 {
 	struct url url;
-	struct buf ca_name = BUF_INIT(4 * KIB);
+	struct buf ca_name = BUF_INIT(4 * KIB), others_name = BUF_INIT(4 * KIB);
+	struct buf wrong_roots = BUF_INIT(4 * KIB);
 	const char *wrong = NULL;
 	struct net *net = NULL;
-	int anchors = -1;
+	int anchors = -1, others = -1, count = 0, skipped = 0;
 	if (url_parse(&url, c->url, &wrong) != 0) {
 		buf_addf(why, "the server's address %s: %s", c->url, wrong);
 		goto out;
 	}
 	if (load_trust(c, &url, &anchors, &ca_name, why) != 0)
 		goto out;
+	/* Without roots only the server is left to fetch from. */
+	if (downloads)
+		others = trust_load_others(
+		    c->ca_file, &others_name, &count, &skipped, &wrong_roots);
 	struct net_config config = {.host = url.host,
 	    .port = url.port,
 	    .tls = url.tls,
@@ -59,6 +66,9 @@ static struct net *open_net(const struct config *c, int self, struct buf *why)
 	    .ca_name = buf_str(&ca_name),
 	    .pin_count = c->pin_count,
 	    .anchors = anchors,
+	    .downloads = downloads,
+	    .others = others,
+	    .others_name = others >= 0 ? buf_str(&others_name) : NULL,
 	    .proxy = c->proxy,
 	    .no_proxy = c->no_proxy,
 	    .user = geteuid() == 0 ? c->net_user : NULL};
@@ -69,11 +79,16 @@ static struct net *open_net(const struct config *c, int self, struct buf *why)
 out:
 	if (anchors >= 0)
 		close(anchors);
+	if (others >= 0)
+		close(others);
 	buf_release(&ca_name);
+	buf_release(&others_name);
+	buf_release(&wrong_roots);
 	return net;
 }
 
-int server_open(struct server *s, const struct config *c, struct buf *why)
+int server_open(struct server *s, const struct config *c, bool downloads,
+    struct buf *why)
 {
 	s->net = NULL;
 	s->self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -82,7 +97,7 @@ int server_open(struct server *s, const struct config *c, struct buf *why)
 		    "cannot open /proc/self/exe: %s: mount /proc first",
 		    strerror(errno));
 	else
-		s->net = open_net(c, s->self, why);
+		s->net = open_net(c, s->self, downloads, why);
 	if (s->net != NULL)
 		return 0;
 	server_close(s);
@@ -185,7 +200,7 @@ int server_ask(
 	struct net_reply reply;
 	struct server server;
 	memset(answer, 0, sizeof(*answer));
-	if (server_open(&server, c, why) != 0)
+	if (server_open(&server, c, false, why) != 0)
 		return -1;
 	server_question(&request);
 	server_exchange(&server, &request, &reply);
@@ -197,4 +212,35 @@ int server_ask(
 void server_answer_release(struct server_answer *answer)
 {
 	buf_wipe(&answer->ssh_key);
+}
+
+int server_fetch(const struct config *c, const char *url, uint32_t most,
+    int file, struct buf *why)
+{
+	struct net_request request = {.method = "GET",
+	    .path = "/",
+	    .first_byte_ms = DOWNLOAD_FIRST_BYTE_MS,
+	    .total_ms = DOWNLOAD_TOTAL_MS,
+	    .body_max = most,
+	    .url = url,
+	    .file = file,
+	    .pace_ms = DOWNLOAD_PACE_MS,
+	    .pace_bytes = DOWNLOAD_PACE_BYTES};
+	struct net_reply reply;
+	struct url_link link;
+	struct server server;
+	const char *wrong;
+	if (url_parse_link(&link, url, &wrong) != 0) {
+		/* It is not repeated: a password may be in it. */
+		buf_addf(why, "the address cannot be used: %s", wrong);
+		return 0;
+	}
+	if (server_open(&server, c, true, why) != 0)
+		return 0;
+	server_exchange(&server, &request, &reply);
+	int status = reply.result == NET_OK ? reply.status : 0;
+	if (status != 200)
+		buf_adds(why, reply.text);
+	server_close(&server);
+	return status;
 }

@@ -26,8 +26,10 @@ struct server {
 	struct net *net;
 	int self;
 };
-/* 0, or -1 with one sentence in why (nothing is to be closed then). */
-int server_open(struct server *s, const struct config *c, struct buf *why);
+/* downloads: for files of any host, and for nothing else. 0, or -1 with one
+ * sentence in why (nothing is to be closed then). */
+int server_open(struct server *s, const struct config *c, bool downloads,
+    struct buf *why);
 void server_close(struct server *s);
 void server_question(struct net_request *request);
 /* Waits; the reply is valid until the next call. */
@@ -38,5 +40,12 @@ void server_exchange(struct server *s, const struct net_request *request,
 int server_take(
     const struct net_reply *r, struct server_answer *answer, struct buf *why);
 void server_answer_release(struct server_answer *answer);
+
+/* Fetches a file of at most `most` bytes from any host into `file`, as the
+ * agent does for a job: the key goes to the server alone, other hosts are
+ * judged by the system's roots. The HTTP status (200: it is whole), 0 when
+ * there was no answer; if not 200 with a sentence in why. */
+int server_fetch(const struct config *c, const char *url, uint32_t most,
+    int file, struct buf *why);
 
 #endif

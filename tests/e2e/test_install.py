@@ -223,7 +223,7 @@ def test_without_borg_and_ssh(install: Install) -> None:
     (install.host.root / "usr/bin/ssh").unlink()
     done = install()
     assert done.code == 0
-    assert "borg is not installed" in done.err and "ssh is not installed" in done.err
+    assert "there is no borg yet" in done.err and "ssh is not installed" in done.err
     assert "has answered" in done.out
 
 

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "fixture.h"
-#include "job/borg_install.h"
+#include "bbs/borg_install.h"
 #include "job/borg_update.h"
 #include <setjmp.h>
 #include <stdarg.h>
