@@ -66,8 +66,8 @@ static enum found check_all(struct doctor *d, struct json_writer *json)
 			json_close(json, '}');
 			continue;
 		}
-		fprintf(stdout, "%-5s %-11s %s\n", words[found][0], checks[i].name,
-		    buf_str(&line));
+		fprintf(stdout, "%-5s %-11s %s\n", words[found][0],
+		    checks[i].name, buf_str(&line));
 		fflush(stdout);
 	}
 	buf_release(&text);

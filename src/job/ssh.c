@@ -23,21 +23,22 @@
 #define TEST_TIMEOUT_MS 30000
 
 /*
- * How OpenSSH is to judge the host's key; NULL: not at all. Once there is a
- * line for the server only its key is right: accept-new would take one of
- * another algorithm for a first one. Where the client is too old to know it,
- * "no" keeps the first key as well. server: is it where the command goes?
+ * How OpenSSH is to judge the host's key; NULL: not at all. A client that is
+ * too old for accept-new keeps the first key of the server with "no", and has
+ * to be told "yes" from then on. server: is it where the command goes?
  */
 static const char *host_key_rule(struct worker *w,
     const struct ssh_client *client, const struct ssh_info *info, bool server)
 {
 	if (w->config->ssh_host_key == SSH_HOST_KEY_NO)
 		return NULL;
-	if (server && known_hosts_has(w->paths->known_hosts, info))
-		return "StrictHostKeyChecking=yes";
 	if (client->accept_new)
 		return "StrictHostKeyChecking=accept-new";
-	return server ? "StrictHostKeyChecking=no" : NULL;
+	if (!server)
+		return NULL;
+	return known_hosts_has(w->paths->known_hosts, info)
+		   ? "StrictHostKeyChecking=yes"
+		   : "StrictHostKeyChecking=no";
 }
 
 static void add_word(struct buf *words, const char *word)

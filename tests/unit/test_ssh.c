@@ -185,7 +185,7 @@ static void commands(void **state)
 	assert_true(has(&c, "HashKnownHosts=no"));
 	assert_true(has(&c, "ConnectTimeout=10"));
 	ssh_command_release(&c);
-	/* From then on only that one is right, whatever the client can. */
+	/* From then on only that one is right. */
 	fixture_file(
 	    paths.known_hosts, "[bbs.example]:2222 ssh-rsa AAAA\n", 0600);
 	assert_int_equal(build(&c, false), 0);
