@@ -69,6 +69,31 @@ static void renew(struct agent *a, struct job *job, uint64_t now)
 	a->host_at = now;
 }
 
+static void take_final(
+    struct agent *a, struct job *job, struct unpack *u, uint64_t now)
+{
+	size_t len = 0;
+	/* The test asks for a new key when it is so. */
+	if (unpack_u64(u) != 0)
+		a->want_ssh_test = true;
+	bool kept = unpack_u64(u) != 0;
+	struct report r;
+	if (report_unpack(&r, u) == 0)
+		history_add(a, job->id, &r,
+		    job->stop != STOP_NONE ? worker_stop_sentence(job->stop)
+					   : NULL,
+		    now);
+	const char *body = kept ? NULL : unpack_bytes(u, &len);
+	if (kept)
+		a->spool.pending = true;
+	else if (body != NULL)
+		spool_add(a, job->id, body, len);
+	job->final_at = now;
+	job->state = JOB_REPORTING;
+	/* Post-scripts run within their own time from here on. */
+	job->stop_by = now + job->after_ms + WORKER_GRACE_MS;
+}
+
 static void take_message(
     struct agent *a, struct job *job, const struct frame *f, uint64_t now)
 {
@@ -99,30 +124,9 @@ static void take_message(
 	case MESSAGE_AFTER:
 		job->after_ms = unpack_u64(&u);
 		break;
-	case MESSAGE_FINAL: {
-		size_t len = 0;
-		/* The test asks for a new key when it is so. */
-		if (unpack_u64(&u) != 0)
-			a->want_ssh_test = true;
-		bool kept = unpack_u64(&u) != 0;
-		struct report r;
-		if (report_unpack(&r, &u) == 0)
-			history_add(a, job->id, &r,
-			    job->stop != STOP_NONE
-				? worker_stop_sentence(job->stop)
-				: NULL,
-			    now);
-		const char *body = kept ? NULL : unpack_bytes(&u, &len);
-		if (kept)
-			a->spool.pending = true;
-		else if (body != NULL)
-			spool_add(a, job->id, body, len);
-		job->final_at = now;
-		job->state = JOB_REPORTING;
-		/* Post-scripts run within their own time from here on. */
-		job->stop_by = now + job->after_ms + WORKER_GRACE_MS;
+	case MESSAGE_FINAL:
+		take_final(a, job, &u, now);
 		break;
-	}
 	case MESSAGE_FETCH:
 		fetch_ask(a, job, &u, f->fd);
 		break;

@@ -7,8 +7,6 @@ import time
 
 import pytest
 
-from bbsd import BBS
-from support.agent import Agent
 from support.fakeborg import COMPLETE, HALF_WAY
 from support.site import MakeFaked
 from support.status import fits, on_terminal, seconds, status, told, wait_told
@@ -91,10 +89,14 @@ def test_a_crash_leaves_its_job_in_the_list(faked: MakeFaked) -> None:
     assert (found["job_id"], found["type"], found["result"]) == (job.id, "backup", "failed")
 
 
-def test_browsing_is_no_job_of_the_list(started: Agent, bbs: BBS) -> None:
-    job = bbs.add_task({"task": "list_dir", "path": "/etc", "depth": 1})
-    bbs.wait_status(job, 20)
-    assert wait_told(started, lambda s: not s["jobs"])["history"] == []
+def test_browsing_is_no_job_of_the_list(faked: MakeFaked) -> None:
+    world = faked(COMPLETE)
+    look = world.bbs.add_task({"task": "list_dir", "path": "/etc", "depth": 1})
+    world.bbs.wait_status(look, 20)
+    backup = world.order()
+    world.bbs.wait_status(backup, 20)
+    found = wait_told(world.agent, lambda s: s["history"])["history"]
+    assert [j["job_id"] for j in found] == [backup.id]
 
 
 def test_reports_that_wait(faked: MakeFaked) -> None:

@@ -138,7 +138,7 @@ static void test_the_fullest_screen_fits(void **state)
 	const char *text = show(&window, &s, 24);
 	expect_fit(text, 24, 80);
 	expect(text, "    991 "); /* the tenth */
-	expect(text, "completed 2 h 28 min    1.2 GB");
+	expect(text, "completed 2 h 28 min     1.2 GB");
 	expect(text, "failed    Interrupted: the host");
 	assert_null(strchr(text, '\033'));
 	/* Sentences take lines from the oldest jobs. */
