@@ -78,12 +78,26 @@ $(UNIT)/tests/%.o: tests/unit/%.c $(UNIT)/.flags | $(FETCHED)
 
 CHECKS := $(patsubst tests/check/%.c,build/tests/%,\
 	$(sort $(wildcard tests/check/*.c)))
+# Like the agent itself, with musl and without sanitizers: the system calls
+# must be those of a release.
+SANDBOXCHECK := build/tests/sandboxcheck
+SANDBOX_OBJS := $(filter-out %/agent/main.o,$(OBJS))
 
-#: make checks        build/tests/x509check, jsoncheck, httpcheck
+#: make checks        build/tests/x509check, jsoncheck, httpcheck, sandboxcheck
 .PHONY: checks
 checks: $(CHECKS)
 
-$(CHECKS): build/tests/%: tests/check/%.c $(UNIT_LIB) $(UNIT_BEARSSL)
+$(SANDBOXCHECK): tests/check/sandboxcheck.c $(BIN)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) -c -o $@.o $<
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o \
+		$(MUSL)/lib/crti.o $@.o $(SANDBOX_OBJS) $(BEARSSL) \
+		-Wl,--start-group $(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group \
+		$(MUSL)/lib/crtn.o
+
+$(filter-out $(SANDBOXCHECK),$(CHECKS)): build/tests/%: tests/check/%.c \
+		$(UNIT_LIB) $(UNIT_BEARSSL)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
 	$Q$(UNIT_CC) $(UNIT_CFLAGS) $(INCLUDES) -o $@ $< $(UNIT_LIB) $(UNIT_BEARSSL)

@@ -52,6 +52,7 @@ struct net {
 	pid_t old; /* killed and perhaps not reaped yet */
 	struct frame_link link;
 	bool linked, announced, recycle;
+	bool greeted; /* READY came; a second one would be a flood */
 	uint64_t started, next_start;
 	int status; /* of the process that ended, -1: not known */
 
@@ -202,6 +203,7 @@ static int net_start(struct net *n)
 	}
 	frame_link_init(&n->link, sock, NET_FRAME_MAX);
 	n->linked = true;
+	n->greeted = false;
 	n->status = -1;
 	if (net_hand(n, WIRE_CONFIG, &n->config, n->anchors) >= 0 &&
 	    (!n->downloads ||
@@ -316,8 +318,9 @@ static int net_take_ready(struct net *n, const struct frame *f)
 	mask = unpack_u64(&u);
 	text = unpack_bytes(&u, NULL);
 	note = unpack_bytes(&u, NULL);
-	if (unpack_end(&u) != 0 || text == NULL || note == NULL)
+	if (unpack_end(&u) != 0 || text == NULL || note == NULL || n->greeted)
 		return -1;
+	n->greeted = true;
 	if (note[0] != '\0')
 		log_warning("%s", note);
 	if (!n->announced && !n->downloads)
