@@ -3,6 +3,7 @@ them; each step is told, and leaves the host so that the next can follow."""
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def stops_in_a_backup(w: World) -> str:
     job = w.bbs.add_backup(w.repo.url, ["/root/big"], w.repo.passphrase,
                            options=("--upload-ratelimit=200", "--chunker-params=10,12,11,4095"))  # fmt: skip
     w.bbs.wait_running(job)
-    wait(lambda: "borg" in w.host.run("cat /proc/[0-9]*/comm 2>/dev/null; true"), "no borg")
+    wait(w.repo.locked, "borg does not begin")
     refused = w.host.run(f"{MEDIA}/bbs-agent-* install", code=1)
     assert "a job of the agent runs" in refused and "nothing was changed" in refused, refused
     began = time.monotonic()
@@ -165,8 +166,6 @@ def comes_up_installed(w: World) -> str:
 
 
 def image(w: World) -> None:
-    import subprocess
-
     done = subprocess.run(
         [BINARY, "install", "--root", w.host.tree, "--server", w.bbs.url, "--key", w.bbs.api_key,
          "--ca-file", w.ca.cert],
