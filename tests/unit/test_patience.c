@@ -65,6 +65,7 @@ static int teardown(void **state)
 		free(m);
 	}
 	recovery_close(&a);
+	history_release(&a.history);
 	jobs_release(&a.jobs);
 	paths_release(&paths);
 	return fixture_teardown(state);

@@ -41,6 +41,7 @@ static int teardown(void **state)
 		buf_release(&m->body);
 		free(m);
 	}
+	history_release(&a.history);
 	net_free(a.reports);
 	jobs_release(&a.jobs);
 	paths_release(&paths);
@@ -66,11 +67,10 @@ static void write_file(int64_t id, const char *text)
 /* Whose report goes out now, 0: none. */
 static int64_t next(void)
 {
-	struct net_reply reply;
 	a.spool.sending = 0;
 	a.spool.trouble.hold_until = 0;
 	spool_begin(&a, now);
-	net_take(a.reports, &reply);
+	net_cancel(a.reports);
 	return a.spool.sending;
 }
 
