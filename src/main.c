@@ -33,14 +33,7 @@ struct command_line {
 };
 
 /* What an option is for. */
-enum {
-	RUN = 1,
-	INSTALL = 2,
-	UNINSTALL = 4,
-	STATUS = 8,
-	DOCTOR = 32,
-	ANY = 63
-};
+enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, STATUS = 8, DOCTOR = 32, ANY = 63 };
 
 #define AT(member) offsetof(struct command_line, member)
 static const struct option {
