@@ -49,6 +49,7 @@ static void say_reply(uint64_t result, uint64_t status, size_t body, int fd)
 	pack_u64(&b, status);
 	pack_u64(&b, 0);
 	pack_str(&b, "text");
+	pack_str(&b, ""); /* facts */
 	char *bytes = calloc(1, body + 1);
 	memset(bytes, 'x', body);
 	pack_bytes(&b, bytes, body);
