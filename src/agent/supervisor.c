@@ -33,6 +33,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "job/borgenv.h"
@@ -89,14 +90,7 @@ static int take_lock(struct agent *a)
 static int open_signals(void)
 {
 	static const int wanted[] = {SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1};
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signals_open(wanted, sizeof(wanted) / sizeof(wanted[0]));
 }
 
 static int open_agent(struct agent *a)

@@ -215,6 +215,17 @@ static int file_mkdir(const char *path, mode_t mode)
 	return rc;
 }
 
+int file_set_aside(const char *path)
+{
+	char bad[PATH_MAX];
+	int n = snprintf(bad, sizeof(bad), "%s.bad", path);
+	if (n < 0 || (size_t)n >= sizeof(bad)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return rename(path, bad);
+}
+
 int file_mkdirs(const char *path, mode_t mode)
 {
 	char *copy = strdup(path);

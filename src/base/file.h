@@ -17,6 +17,8 @@ int file_read_fd(int fd, struct buf *out);
 int file_write(const char *path, const void *data, size_t len, mode_t mode);
 /* All of len, through EINTR and short writes. */
 int file_write_all(int fd, const void *data, size_t len);
+/* Renames it to PATH.bad, so that it no longer counts but can be looked at. */
+int file_set_aside(const char *path);
 /* mkdir -p; parents 0755, the last one mode (an existing one is left). */
 int file_mkdirs(const char *path, mode_t mode);
 /* A new file in dir that has no name and vanishes with its descriptor. */

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/shellwords.h"
 #include "base/text.h"
 #include "job/known_hosts.h"
 #include "job/ssh_dropbear.h"
@@ -284,25 +285,6 @@ out:
 	return result;
 }
 
-void ssh_add_quoted(struct buf *out, const char *word)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789/._-+=:,@%";
-	if (word[strspn(word, plain)] == '\0') {
-		buf_adds(out, word);
-		return;
-	}
-	buf_addc(out, '\'');
-	for (; *word != '\0'; word++) {
-		if (*word == '\'')
-			buf_adds(out, "'\\''");
-		else
-			buf_addc(out, *word);
-	}
-	buf_addc(out, '\'');
-}
-
 /* Does the task's repository lie on this host? */
 static bool is_bound_for(const struct task *t, const char *host)
 {
@@ -343,7 +325,7 @@ static void replace_words(
 			buf_addc(out, *rsh++);
 			continue;
 		}
-		ssh_add_quoted(out, words[i][1]);
+		shellwords_quote(out, words[i][1]);
 		rsh += strlen(words[i][0]);
 	}
 }
