@@ -14,12 +14,17 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
+comma := ,
 
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+# What a compiler or linker knows that not all of them do.
+knows = $(shell printf 'int main;' | $(CC) -x c $1 -o /dev/null - 2>/dev/null && \
+	echo '$(firstword $1)')
+SMALL := $(or $(call knows,-Oz -S),-Os)
 # Small, but fast where the code runs once for every file of a backup.
-CFLAGS ?= -Os -g
+CFLAGS ?= $(SMALL) -g
 HOT_CFLAGS ?= -O2
 HOT := base/buf base/clock base/json% base/text job/borg job/borglog \
 	job/catalog%
@@ -98,10 +103,12 @@ AGENT_CFLAGS += -Wno-sign-compare
 endif
 
 # A static position-independent executable, written out because the -static-pie
-# of some compilers asks for an interpreter.
+# of some compilers asks for an interpreter. Packed relocations, where the
+# linker has them, are for vendor/rcrt1.c.
 AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections,--build-id=none \
-	$(LDFLAGS)
+	$(call knows,-Wl$(comma)-z$(comma)pack-relative-relocs -nostdlib -shared \
+	-Wl$(comma)--fatal-warnings) $(LDFLAGS)
 LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
@@ -136,7 +143,7 @@ $B/agent/%.o: src/%.c $(OUT)/.flags | $(MUSL)/lib/libc.a $(KERNEL)
 # depends on them is made anew then.
 $(OUT)/.flags: TEXT = $(CC) $(AGENT_CFLAGS) / $(HOT): $(HOT_CFLAGS)
 $(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS)
-$B/.flags-vendor: TEXT = $(CC) $(SHARED_CFLAGS)
+$B/.flags-vendor: TEXT = $(CC) $(SMALL) $(SHARED_CFLAGS)
 .PHONY: force
 $(OUT)/.flags $(OUT)/.link $B/.flags-vendor: force
 	@mkdir -p $(@D)
@@ -153,18 +160,19 @@ $(FETCHED): vendor/lock vendor/fetch.sh
 $(KERNEL): vendor/kernel-headers.sh
 	$Qvendor/kernel-headers.sh $@ $(CC)
 
-$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk $B/.flags-vendor | $(KERNEL)
+$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk vendor/rcrt1.c \
+		$B/.flags-vendor | $(KERNEL)
 	@echo "  MUSL  $(MUSL) (once; a minute)"
 	$Qrm -rf $(MUSL) $B/musl-build
 	$Qmkdir -p $B/musl-build
 	$Qcd $B/musl-build && { \
 		CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' \
-		CFLAGS='$(SHARED_CFLAGS) -g1' $(CURDIR)/$(MUSL_SRC)/configure \
+		CFLAGS='$(SHARED_CFLAGS) $(SMALL) -g1' $(CURDIR)/$(MUSL_SRC)/configure \
 			--target=$(TARGET) --prefix=$(CURDIR)/$(MUSL) \
 			--syslibdir=$(CURDIR)/$(MUSL)/lib \
 			--disable-shared --disable-gcc-wrapper && \
 		cat $(CURDIR)/vendor/musl-subset.mk >>config.mak && \
-		$(MAKE) install-libs install-headers; \
+		$(MAKE) VENDOR=$(CURDIR)/vendor install-libs install-headers; \
 	} >log 2>&1 || { tail -n 20 log >&2; exit 1; }
 
 # Optimised for size, as upstream does it.
@@ -173,7 +181,7 @@ $(BEARSSL): $(MUSL)/lib/libc.a vendor/bearssl.mk
 	$Qrm -rf $(@D)
 	$Q$(MAKE) -f vendor/bearssl.mk SRC=$(BEARSSL_SRC) DIR=$(@D) \
 		CC='$(CC)' AR='$(AR)' \
-		CFLAGS='-Os -g $(SHARED_CFLAGS) $(MUSL_CPPFLAGS)'
+		CFLAGS='$(SMALL) -g $(SHARED_CFLAGS) $(MUSL_CPPFLAGS)'
 
 # ---- everything else --------------------------------------------------------
 

@@ -5,3 +5,10 @@ MATH_KEPT := __fpclassify% __signbit% copysign% fmod% frexp% scalbn%
 MATH_KEPT := $(foreach f,$(MATH_KEPT),obj/src/math/$f obj/src/math/$(ARCH)/$f)
 LIBC_OBJS := $(filter-out obj/src/complex/% obj/src/math/%,$(LIBC_OBJS)) \
 	$(filter $(MATH_KEPT),$(LIBC_OBJS))
+
+# Nothing for speed but what looks through text: a small agent, not a fast libc.
+OPTIMIZE_GLOBS = string/*.c
+
+# This start code also knows packed relocations.
+obj/crt/rcrt1.o: $(VENDOR)/rcrt1.c $(srcdir)/ldso/dlstart.c
+	$(CC_CMD) -I$(srcdir)
