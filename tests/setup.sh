@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a command of the Makefile needs and this machine lacks.
 #
-# tests/setup.sh build|demo|test|hosts|bench|lint|fuzz
+# tests/setup.sh build|demo|test|hosts|bench|soak|lint|fuzz
 #
 # Where there is apt, and this is root or sudo asks nothing, the packages are
 # installed, without starting any service of theirs. Elsewhere they are named.
@@ -35,6 +35,10 @@ command openssl openssl
 # What measures it; two small helpers are compiled:
 bench="$demo
 header stdio.h libc6-dev
+"
+# What kills it again and again:
+soak="$demo
+python pytest python3-pytest
 "
 # What tests it:
 test="$demo
@@ -160,11 +164,12 @@ case $kind in
 build) list=$build ;;
 demo) list=$demo ;;
 bench) list=$bench ;;
+soak) list=$soak ;;
 hosts) list=$hosts ;;
 test) list=$test ;;
 lint) list=$lint ;;
 fuzz) list=$fuzz ;;
-*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint|fuzz" ;;
+*) die "usage: tests/setup.sh build|demo|test|hosts|bench|soak|lint|fuzz" ;;
 esac
 
 packages=$(missing "$list" | tr '\n' ' ')
@@ -186,5 +191,5 @@ if [ -n "$packages" ]; then
 		die "still missing after the installation: $packages"
 fi
 case $kind in
-demo | test | bench) make_run_sshd ;;
+demo | test | bench | soak) make_run_sshd ;;
 esac

@@ -205,6 +205,19 @@ reproducible:
 	$(MAKE) all
 	tests/reproducible.sh
 
+# ---- soak --------------------------------------------------------------------
+# Kills and faults at random, from a seed (tests/soak).
+
+SOAK := $(if $(SHORT),--short) $(MINUTES:%=--minutes %) $(SEED:%=--seed %) \
+	$(ROUND:%=--round %)
+
+#: make soak          killed 200 times at random (SHORT=1, MINUTES=5, SEED=1)
+.PHONY: soak
+soak:
+	tests/setup.sh soak
+	$(MAKE) all $(CLOCK)
+	tests/soak/run $(SOAK)
+
 # ---- lint -------------------------------------------------------------------
 
 C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch]))

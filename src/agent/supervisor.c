@@ -181,6 +181,8 @@ static void reap_children(struct agent *a, uint64_t now)
 	int status;
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			a->unswept = true;
 		if (!net_reap(a->polls, pid, status) &&
 		    !net_reap(a->reports, pid, status) &&
 		    !fetch_reap(a, pid, status))
@@ -285,6 +287,8 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 static void do_what_is_due(struct agent *a)
 {
 	uint64_t now = clock_ms();
+	if (!has_workers(a))
+		recovery_sweep(a);
 	helpers_begin(a, now);
 	runner_schedule(a, now);
 	calls_begin(a, now);
