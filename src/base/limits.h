@@ -258,4 +258,22 @@
  * worst; what takes longer hangs. */
 #define HELPER_MS 90000u
 
+/* The agent's own update. Keys that a host may have: the one in use, and the
+ * next one, so that a change of key needs no second hand on each host. */
+#define RELEASE_KEYS_MAX 2
+/* A signature has 72 bytes at most; a key's file holds two keys and words. */
+#define RELEASE_SIGNATURE_MAX KIB
+/* The program has half a MiB; a debugging one five. */
+#define UPDATE_PROGRAM_MAX (16u * MIB)
+/* Two paths' length and some words. */
+#define UPDATE_STATE_MAX (16u * KIB)
+/* A new version gets so long to register and to ask once before it is put
+ * into its place: name, TLS and two answers on the slowest machine. */
+#define UPDATE_TRIAL_MS 60000
+/* After so many starts in a row that the server never answered, the old one
+ * comes back. */
+#define UPDATE_STARTS_MAX 3
+/* The program that a job starts for it: a download and a trial. */
+#define UPDATE_TOTAL_MS (DOWNLOAD_TOTAL_MS + 5u * 60u * 1000u)
+
 #endif
