@@ -5,6 +5,7 @@
  */
 #include "agent/agent.h"
 #include "agent/recovery.h"
+#include "agent/update.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -132,6 +133,12 @@ static void take_message(
 		break;
 	case MESSAGE_RENEW:
 		renew(a, job, now);
+		break;
+	case MESSAGE_TAKE_OVER:
+		job->final_at = now;
+		job->state = JOB_REPORTING;
+		a->update_job = job->id;
+		update_wanted(a);
 		break;
 	case MESSAGE_STUCK: {
 		struct proc group = {.pid = (pid_t)unpack_u64(&u)};
@@ -453,7 +460,7 @@ static void start_short_jobs(struct agent *a, uint64_t now)
 
 void runner_schedule(struct agent *a, uint64_t now)
 {
-	if (a->stopping)
+	if (a->stopping || a->take_over)
 		return;
 	start_short_jobs(a, now);
 	/* A stale key is found before a backup fails over it. */
