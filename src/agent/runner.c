@@ -134,12 +134,6 @@ static void take_message(
 	case MESSAGE_RENEW:
 		renew(a, job, now);
 		break;
-	case MESSAGE_TAKE_OVER:
-		job->final_at = now;
-		job->state = JOB_REPORTING;
-		a->update_job = job->id;
-		update_wanted(a);
-		break;
 	case MESSAGE_STUCK: {
 		struct proc group = {.pid = (pid_t)unpack_u64(&u)};
 		group.start = unpack_u64(&u);
@@ -396,6 +390,10 @@ static void job_ended(
 	if (job->acknowledged) {
 		recovery_reported(a, job->id);
 		jobs_remove(&a->jobs, job);
+	} else if (job->final_at == 0 && update_wanted(a, job->id)) {
+		/* The version that comes reports on it. */
+		job->state = JOB_REPORTING;
+		job->final_at = now;
 	} else if (job->final_at == 0) {
 		report_lost_worker(a, job, status, now);
 	}

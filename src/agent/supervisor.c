@@ -212,7 +212,7 @@ static void take_signals(struct agent *a, uint64_t now)
 			a->trouble.hold_until = 0;
 			break;
 		case SIGUSR2:
-			update_wanted(a);
+			update_wanted(a, 0);
 			break;
 		case SIGHUP:
 			reload_config(a, now);

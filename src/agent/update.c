@@ -168,17 +168,20 @@ void update_open(struct agent *a, char **argv)
 		drop(a, &s);
 }
 
-void update_wanted(struct agent *a)
+bool update_wanted(struct agent *a, int64_t job_id)
 {
 	struct update_state s;
 	update_state_read(a->paths, &s);
-	if (s.phase != UPDATE_PENDING || a->updated)
-		return;
+	if (s.phase != UPDATE_PENDING || a->updated ||
+	    (job_id != 0 && s.job_id != job_id))
+		return false;
 	if (!a->take_over)
 		log_info("bbs-agent %s is in its place: it takes over when "
 			 "nothing runs",
 		    s.to);
 	a->take_over = true;
+	a->update_job = s.job_id;
+	return true;
 }
 
 bool update_has(const struct agent *a, int64_t job_id)

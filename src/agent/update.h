@@ -8,9 +8,9 @@
  * the old one back when there were too many (and is it then), tells the server
  * what became of an update. argv: what this program was called with. */
 void update_open(struct agent *a, char **argv);
-/* Somebody put a new version into its place: taken over as soon as nothing
- * runs. */
-void update_wanted(struct agent *a);
+/* Is a new version in its place, put there by this job (0: by anybody)? Then
+ * it takes over as soon as nothing runs. */
+bool update_wanted(struct agent *a, int64_t job_id);
 /* The server answered a poll: the version that runs is good. */
 void update_answered(struct agent *a);
 /* Is this a job whose report the update owes? */

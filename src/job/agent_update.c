@@ -2,7 +2,8 @@
  * The server orders an update of the agent. What is installed is never what
  * the server sends, but the release that this host's configuration names: the
  * same command does it that an administrator would call. When it is in its
- * place there is no report yet: whoever starts next tells how it went.
+ * place this ends without a report: the supervisor finds that out
+ * (agent/update.c), and whoever starts next tells how it went.
  */
 #include "job/agent_update.h"
 #include "base/limits.h"
@@ -49,7 +50,7 @@ void agent_update_run(struct worker *w)
 	if (child_run(&c, &why) != 0) {
 		short_fail(&s, "%s", buf_str(&why));
 	} else if (c.exit_code == 0) {
-		worker_take_over(w);
+		/* Without a report: that is the new version's. */
 		goto out;
 	} else {
 		fail(&s, &c);

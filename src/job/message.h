@@ -17,7 +17,6 @@ enum message {
 				 to stop; before FINAL: behind that */
 	MESSAGE_FETCH,	      /* most bytes, url; with an open file */
 	MESSAGE_RENEW,	      /* this host changed: info before the report */
-	MESSAGE_TAKE_OVER,    /* an update is in its place: no FINAL comes */
 
 	/* supervisor to worker */
 	MESSAGE_CANCEL,	   /* enum stop_reason */

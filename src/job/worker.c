@@ -291,13 +291,6 @@ void worker_renew(struct worker *w)
 	buf_release(&nothing);
 }
 
-void worker_take_over(struct worker *w)
-{
-	struct buf nothing = BUF_INIT(1);
-	send_message(w, MESSAGE_TAKE_OVER, &nothing);
-	buf_release(&nothing);
-}
-
 /* What of a failure the job itself could not say: what to do about another
  * host key comes first, a process that does not end comes last. */
 static void add_words(

@@ -85,9 +85,6 @@ int worker_fetch(struct worker *w, const char *url, uint64_t most, int file,
     struct fetched *f);
 /* This host changed: the server is told before it gets the report. */
 void worker_renew(struct worker *w);
-/* Another version of this program is in its place: it is to take over, and to
- * report on this job. In place of worker_final. */
-void worker_take_over(struct worker *w);
 /* Writes the final report into the spool and tells the supervisor. */
 void worker_final(struct worker *w, const struct report *r);
 /* Waits until the server has the final report or the

@@ -121,7 +121,6 @@ static int find_program(struct update *u)
 	char link[64];
 	char *to[2] = {u->state.program, fresh};
 	const size_t room = sizeof(u->state.program);
-	lockfile_read(u->paths.lock, &u->running);
 	for (int i = 0; i < 2; i++) {
 		snprintf(link, sizeof(link), "/proc/%d/exe",
 		    i == 0 ? (int)getpid() : u->running.pid);
@@ -152,7 +151,6 @@ static int refuse(struct update *u)
 	const struct update_state *s = &u->before;
 	const char *version = u->release.version;
 	int is = release_compare(version, BBS_VERSION);
-	update_state_read(&u->paths, &u->before);
 	if (is < 0)
 		buf_addf(&u->why,
 		    "%s has bbs-agent %s, and this is %s: an older version is "
@@ -285,9 +283,8 @@ static int install(struct update *u)
 }
 
 /* Tells the agent, and waits for what comes of it. */
-static int take_over(struct update *u)
+static int take_over(struct update *u, const char *to)
 {
-	const char *to = u->release.version;
 	uint64_t began = clock_ms(), waited = 0;
 	struct update_state s;
 	if (kill(u->running.pid, SIGUSR2) != 0) {
@@ -328,9 +325,16 @@ static int finish(struct update *u)
 	if (u->job != 0)
 		return EXIT_DONE;
 	if (u->running.pid != 0)
-		return take_over(u);
+		return take_over(u, u->release.version);
 	puts("no agent runs here; the next one that starts is the new one");
 	return EXIT_DONE;
+}
+
+/* This version is in its place, and the agent that runs is still another. */
+static bool is_waiting(const struct update *u)
+{
+	return u->before.phase == UPDATE_PENDING && u->running.pid != 0 &&
+	       strcmp(u->before.to, BBS_VERSION) == 0;
 }
 
 static int look_and_install(struct update *u)
@@ -344,11 +348,17 @@ static int look_and_install(struct update *u)
 		    BBS_VERSION, u->release.version, buf_str(&u->base));
 		return EXIT_DONE;
 	}
-	if (refuse(u) != 0) {
-		bool same = strcmp(u->release.version, BBS_VERSION) == 0;
-		return complain(
-		    u, same && u->job == 0 ? EXIT_DONE : EXIT_FAILED);
+	update_state_read(&u->paths, &u->before);
+	lockfile_read(u->paths.lock, &u->running);
+	if (u->job == 0 && is_waiting(u))
+		return take_over(u, BBS_VERSION);
+	if (refuse(u) != 0 && u->job == 0 &&
+	    strcmp(u->release.version, BBS_VERSION) == 0) {
+		puts(buf_str(&u->why));
+		return EXIT_DONE;
 	}
+	if (u->why.len > 0)
+		return complain(u, EXIT_FAILED);
 	if (find_program(u) != 0 || install(u) != 0)
 		return complain(u, EXIT_FAILED);
 	return finish(u);
