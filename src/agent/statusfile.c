@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WRITE_EVERY_MS 1000u
+/* Below the shortest poll interval, so that each poll needs one turn. */
+#define WRITE_EVERY_MS 950u
 /* The newest step counts for an eighth of a rate, so that it does not jump. */
 #define RATE_SHARE 8
 /* Before, nobody can tell how long a job will take. */
@@ -325,7 +326,9 @@ void statusfile_write(struct agent *a, uint64_t now)
 	if (!s->changed || now - s->written_at < WRITE_EVERY_MS)
 		return;
 	struct buf text = BUF_INIT(STATUS_FILE_MAX);
+	(void)buf_space(&text, s->size);
 	encode(a, now, &text);
+	s->size = text.len;
 	if (put(a->paths->status, &text) == 0) {
 		s->failed = false;
 	} else if (!s->failed) {

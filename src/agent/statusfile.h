@@ -15,6 +15,7 @@ struct statusfile {
 	uint64_t pid_start;
 	uint64_t told; /* what the file tells, as a sum */
 	uint64_t written_at;
+	size_t size; /* of the file */
 	bool changed, failed;
 	int64_t answered; /* the server's last good answer */
 

@@ -153,13 +153,18 @@ static int count_of(const struct shape *s, const char *base)
 	return count;
 }
 
-static void put_text(struct json_writer *w, const char *name, const char *text)
+/* The writer, with room for a text whose secrets are hidden. */
+struct putter {
+	struct json_writer w;
+	struct buf clean;
+};
+
+static void put_text(struct putter *p, const char *name, const char *text)
 {
-	struct buf clean = BUF_INIT(STATUS_FILE_MAX);
+	buf_reset(&p->clean);
 	if (text != NULL)
-		log_redact(&clean, text, strlen(text));
-	json_put(w, name, text != NULL ? buf_str(&clean) : NULL);
-	buf_release(&clean);
+		log_redact(&p->clean, text, strlen(text));
+	json_put(&p->w, name, text != NULL ? buf_str(&p->clean) : NULL);
 }
 
 static void put_number(struct json_writer *w, const char *name, int64_t number)
@@ -185,54 +190,53 @@ static void put_time(struct json_writer *w, const char *name, int64_t seconds)
 	json_put(w, name, text);
 }
 
-static void put_shape(struct json_writer *w, const char *name,
-    enum shape_name which, const char *base);
+static void put_shape(struct putter *p, const char *name, enum shape_name which,
+    const char *base);
 
-static void put_list(
-    struct json_writer *w, const struct member *m, const char *base)
+static void put_list(struct putter *p, const struct member *m, const char *base)
 {
 	const struct shape *s = &shapes[m->shape];
 	int count = count_of(s, base);
-	json_open(w, m->name, '[');
+	json_open(&p->w, m->name, '[');
 	for (int i = 0; i < count; i++)
 		put_shape(
-		    w, NULL, m->shape, base + m->offset + (size_t)i * s->size);
-	json_close(w, ']');
+		    p, NULL, m->shape, base + m->offset + (size_t)i * s->size);
+	json_close(&p->w, ']');
 }
 
 static void put_member(
-    struct json_writer *w, const struct member *m, const char *base)
+    struct putter *p, const struct member *m, const char *base)
 {
 	const char *at = base + m->offset;
 	switch (m->kind) {
 	case TEXT:
-		put_text(w, m->name, text_at(at));
+		put_text(p, m->name, text_at(at));
 		break;
 	case NUMBER:
-		put_number(w, m->name, number_at(at));
+		put_number(&p->w, m->name, number_at(at));
 		break;
 	case TIME:
-		put_time(w, m->name, number_at(at));
+		put_time(&p->w, m->name, number_at(at));
 		break;
 	case FLAG:
-		json_put_bool(w, m->name, *at != 0);
+		json_put_bool(&p->w, m->name, *at != 0);
 		break;
 	case GROUP:
-		put_shape(w, m->name, m->shape, base);
+		put_shape(p, m->name, m->shape, base);
 		break;
 	default:
-		put_list(w, m, base);
+		put_list(p, m, base);
 	}
 }
 
-static void put_shape(struct json_writer *w, const char *name,
-    enum shape_name which, const char *base)
+static void put_shape(
+    struct putter *p, const char *name, enum shape_name which, const char *base)
 {
 	const struct shape *s = &shapes[which];
-	json_open(w, name, '{');
+	json_open(&p->w, name, '{');
 	for (int i = 0; i < s->count; i++)
-		put_member(w, &members[s->first + i], base);
-	json_close(w, '}');
+		put_member(p, &members[s->first + i], base);
+	json_close(&p->w, '}');
 }
 
 static enum shape_name shape_of(enum status_part part)
@@ -243,9 +247,10 @@ static enum shape_name shape_of(enum status_part part)
 void status_encode(
     const struct status *s, enum status_part part, struct buf *out)
 {
-	struct json_writer w = {out, false};
-	put_shape(&w, NULL, shape_of(part), (const char *)s);
+	struct putter p = {{out, false}, BUF_INIT(STATUS_FILE_MAX)};
+	put_shape(&p, NULL, shape_of(part), (const char *)s);
 	buf_addc(out, '\n');
+	buf_release(&p.clean);
 }
 
 /* n digits, or -1. */

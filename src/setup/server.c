@@ -87,8 +87,8 @@ out:
 	return net;
 }
 
-int server_open(struct server *s, const struct config *c, bool downloads,
-    struct buf *why)
+int server_open(
+    struct server *s, const struct config *c, bool downloads, struct buf *why)
 {
 	s->net = NULL;
 	s->self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

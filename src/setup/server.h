@@ -28,8 +28,8 @@ struct server {
 };
 /* downloads: for files of any host, and for nothing else. 0, or -1 with one
  * sentence in why (nothing is to be closed then). */
-int server_open(struct server *s, const struct config *c, bool downloads,
-    struct buf *why);
+int server_open(
+    struct server *s, const struct config *c, bool downloads, struct buf *why);
 void server_close(struct server *s);
 void server_question(struct net_request *request);
 /* Waits; the reply is valid until the next call. */

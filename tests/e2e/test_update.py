@@ -170,14 +170,14 @@ class Watched:
 class NewIsUnheard(Fault):
     """Once it was tried, the new version's polls get no good answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, good: int = 1) -> None:
         super().__init__("tasks", "status", 1_000_000)
-        self.heard = 0
+        self.heard, self.good = 0, good
 
     def play(self, exchange: Exchange) -> bool:
         if exchange.request.headers["user-agent"].endswith(NEW):
             self.heard += 1
-            if self.heard > 1:
+            if self.heard > self.good:
                 return exchange.send_answer(exchange.answer().__class__(503))
         return exchange.send_answer(exchange.answer())
 
@@ -467,6 +467,9 @@ def test_a_trial_that_the_server_refuses(host: Host) -> None:
     host.offer(release(host.key, NEW, as_version(NEW)))
     host.start()
     host.bbs.fault("register", "status", code=503)
+    assert "the server answers 503" in host.refused()
+    assert host.told() == OLD
+    host.bbs.faults.append(NewIsUnheard(0))
     assert "the server answers 503" in host.refused()
     assert host.told() == OLD
 

@@ -27,7 +27,6 @@ class Agent:
         self.tmp = directory / "tmp"
         self.log_path = directory / "agent.log"
         self.binary = binary
-        self.prefix: list[str] = []  # what runs it
         self.debug = True
         self.prefix: list[str] = []  # what starts it, and becomes it
         self.borg: Path | None = None  # [borg] path; None: as the agent finds it
@@ -92,7 +91,7 @@ class Agent:
         options = ["--debug"] if self.debug else []
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *self.command("run", *options, *arguments)], env=self.env, cwd="/",
+                self.command("run", *options, *arguments), env=self.env, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         return self

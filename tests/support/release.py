@@ -2,7 +2,8 @@
 
 The newer version is this very binary with another number in its place: the
 text "3.0.0" becomes "3.0.1" wherever it stands, and nothing else is different.
-Candidates that misbehave are small static programs, support/elfagent.c."""
+Those that fail in their trial are small static programs (elfagent.c), those that
+fail behind it the agent itself with something added (fatal.c)."""
 
 import hashlib
 import platform
@@ -29,10 +30,15 @@ NEW = OLD[:-1] + chr(ord(OLD[-1]) + 1)
 NEWER = OLD[:-1] + chr(ord(OLD[-1]) + 2)
 
 
-def as_version(version: str) -> bytes:
-    body = BINARY.read_bytes()
+def as_version(version: str, program: Path = BINARY) -> bytes:
+    body = program.read_bytes()
     assert len(version) == len(OLD) and body.count(OLD.encode()) >= 2
     return body.replace(OLD.encode(), version.encode())
+
+
+def fatal(how: str, version: str = NEW) -> bytes:
+    """One that works in its trial and then does not: "crash" or "hang"."""
+    return as_version(version, TOP / f"build/tests/bbs-agent-{how}")
 
 
 class Key:

@@ -42,18 +42,19 @@ static void say(uint32_t type, const struct buf *b, int fd)
 	frame_drain(&up, 5000);
 }
 
-static void say_reply(uint64_t result, uint64_t status, size_t body)
+static void say_reply(uint64_t result, uint64_t status, size_t body, int fd)
 {
 	struct buf b = BUF_INIT(4 * MIB);
 	pack_u64(&b, result);
 	pack_u64(&b, status);
 	pack_u64(&b, 0);
 	pack_str(&b, "text");
+	pack_str(&b, ""); /* facts */
 	char *bytes = calloc(1, body + 1);
 	memset(bytes, 'x', body);
 	pack_bytes(&b, bytes, body);
 	free(bytes);
-	say(WIRE_REPLY, &b, -1);
+	say(WIRE_REPLY, &b, fd);
 	buf_release(&b);
 }
 
@@ -78,13 +79,13 @@ static void misbehave(const char *path)
 	else if (strcmp(path, "/garbled") == 0)
 		say(WIRE_REPLY, &b, -1);
 	else if (strcmp(path, "/bad-result") == 0)
-		say_reply(NET_BROKEN + 1, 200, 1);
+		say_reply(NET_BROKEN + 1, 200, 1, -1);
 	else if (strcmp(path, "/bad-status") == 0)
-		say_reply(NET_OK, 600, 1);
+		say_reply(NET_OK, 600, 1, -1);
 	else if (strcmp(path, "/large-body") == 0)
-		say_reply(NET_OK, 200, BODY_MAX + 1);
+		say_reply(NET_OK, 200, BODY_MAX + 1, -1);
 	else if (strcmp(path, "/descriptor") == 0)
-		say(WIRE_REPLY, &b, 3);
+		say_reply(NET_OK, 200, 1, 3);
 	else if (strcmp(path, "/no-descriptor") == 0)
 		say_head(0x80000000u, WIRE_REPLY);
 	else if (strcmp(path, "/half") == 0)
@@ -97,9 +98,9 @@ static void misbehave(const char *path)
 		for (;;)
 			say_ready("");
 	else
-		say_reply(NET_OK, 200, 1);
+		say_reply(NET_OK, 200, 1, -1);
 	if (strcmp(path, "/twice") == 0)
-		say_reply(NET_OK, 200, 2);
+		say_reply(NET_OK, 200, 2, -1);
 	buf_release(&b);
 }
 
