@@ -327,6 +327,7 @@ static uint64_t next_wake(struct agent *a, uint64_t now, uint64_t watchdog)
 	wake = earliest(wake, runner_overdue(a, now));
 	wake = earliest(wake, helpers_overdue(a, now));
 	wake = earliest(wake, notify_status(a, now));
+	wake = earliest(wake, update_watch(a, now));
 	if (a->stopping)
 		wake = earliest(wake, a->stop_at);
 	return watchdog != 0 ? earliest(wake, now + watchdog) : wake;

@@ -11,6 +11,8 @@ void update_open(struct agent *a, char **argv);
 /* Is a new version in its place, put there by this job (0: by anybody)? Then
  * it takes over as soon as nothing runs. */
 bool update_wanted(struct agent *a, int64_t job_id);
+/* Does what is due about one; returns when it wants to be called again. */
+uint64_t update_watch(struct agent *a, uint64_t now);
 /* The server answered a poll: the version that runs is good. */
 void update_answered(struct agent *a);
 /* Is this a job whose report the update owes? */

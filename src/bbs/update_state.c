@@ -10,13 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
-static const char *const phases[] = {[UPDATE_NONE] = "none",
-    [UPDATE_TRIAL] = "trial",
+/* No pointers: no relocations. */
+static const char phases[UPDATE_PHASES][12] = {[UPDATE_NONE] = "none",
     [UPDATE_PENDING] = "pending",
+    [UPDATE_INSTALLED] = "installed",
+    [UPDATE_FAILED] = "failed",
     [UPDATE_ROLLED_BACK] = "rolled_back"};
-#define PHASES (sizeof(phases) / sizeof(phases[0]))
 
 static void take_text(
     char *to, size_t size, const struct json *j, const char *name)
@@ -37,11 +39,11 @@ static void decode(struct update_state *s, const struct json *j)
 	json_int(j, json_get(j, 0, "job_id"), &s->job_id);
 	json_int(j, json_get(j, 0, "starts"), &s->starts);
 	json_int(j, json_get(j, 0, "time"), &s->time);
-	if (!release_is_version(s->from) || !release_is_version(s->to) ||
-	    s->program[0] != '/')
-		return;
-	for (size_t i = 0; i < PHASES; i++) {
-		if (json_is(j, phase, phases[i]))
+	bool whole = release_is_version(s->from) &&
+		     release_is_version(s->to) && s->program[0] == '/';
+	for (int i = 0; i < UPDATE_PHASES; i++) {
+		if (json_is(j, phase, phases[i]) &&
+		    (whole || i == UPDATE_FAILED))
 			s->phase = (enum update_phase)i;
 	}
 }
@@ -87,6 +89,38 @@ void update_state_clear(const struct paths *p)
 {
 	unlink(p->update);
 	file_sync_dir(p->update);
+}
+
+static void add_day(struct buf *out, const char *before, int64_t seconds)
+{
+	struct tm tm = {0};
+	time_t t = (time_t)seconds;
+	gmtime_r(&t, &tm);
+	buf_addf(out, " %s %04d-%02d-%02d", before, tm.tm_year + 1900,
+	    tm.tm_mon + 1, tm.tm_mday);
+}
+
+void update_state_tell(const struct update_state *s, struct buf *out)
+{
+	if (s->phase == UPDATE_NONE)
+		return;
+	if (s->phase == UPDATE_INSTALLED)
+		buf_addf(out, "updated from %s to %s", s->from, s->to);
+	else if (s->phase == UPDATE_PENDING)
+		buf_addf(out, "%s is in its place", s->to);
+	else if (s->phase == UPDATE_ROLLED_BACK)
+		buf_addf(out, "%s was taken back", s->to);
+	else if (s->to[0] != '\0')
+		buf_addf(out, "%s was not installed", s->to);
+	else
+		buf_adds(out, "the update failed");
+	add_day(out, s->phase == UPDATE_PENDING ? "since" : "on", s->time);
+	if (s->phase == UPDATE_PENDING)
+		buf_adds(out,
+		    s->starts == 0 ? "; it takes over when no job runs"
+				   : "; the server has not answered it yet");
+	else if (s->phase != UPDATE_INSTALLED)
+		buf_addf(out, ": %s", s->reason);
 }
 
 int update_lock(const struct paths *p)

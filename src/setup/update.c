@@ -44,16 +44,13 @@ struct update {
 	struct lockfile running;
 };
 
-/* The program that is being made, and what tells of it: gone when we are told
- * to end. */
+/* The program that is being made: gone when we are told to end. */
 static char fresh[UPDATE_NAME_MAX];
-static const char *state_file;
 
 static void on_signal(int sig)
 {
 	(void)sig;
 	unlink(fresh);
-	unlink(state_file);
 	_exit(EXIT_FAILED);
 }
 
@@ -162,10 +159,11 @@ static int refuse(struct update *u)
 	else if (s->phase == UPDATE_PENDING)
 		buf_addf(&u->why,
 		    "bbs-agent %s was put into its place before, and the "
-		    "server has not answered it yet: wait for that",
+		    "server has not answered it yet: bbs-agent status says "
+		    "how that goes",
 		    s->to);
 	else if (u->job != 0 && s->phase == UPDATE_ROLLED_BACK &&
-		 strcmp(s->to, version) == 0)
+		 s->starts >= UPDATE_STARTS_MAX && strcmp(s->to, version) == 0)
 		buf_addf(&u->why,
 		    "bbs-agent %s was tried on this host before and taken "
 		    "back (%s): only \"bbs-agent update\" by hand tries it "
@@ -224,62 +222,76 @@ static int try_it(struct update *u, int stop)
 	return rc == 0 ? 0 : -1;
 }
 
-static int write_state(struct update *u, enum update_phase phase)
-{
-	struct update_state *s = &u->state;
-	s->phase = phase;
-	if (update_state_write(&u->paths, s) == 0)
-		return 0;
-	buf_addf(
-	    &u->why, "cannot write %s: %s", u->paths.update, strerror(errno));
-	return -1;
-}
-
 /* From here on a signal waits: only the trial hears it. */
 static int try_and_swap(struct update *u, const sigset_t *set)
 {
+	struct update_state *s = &u->state;
 	sigprocmask(SIG_BLOCK, set, NULL);
 	int stop = signalfd(-1, set, SFD_CLOEXEC), rc = -1;
-	if (try_it(u, stop) == 0 && write_state(u, UPDATE_PENDING) == 0)
-		rc = update_swap(u->state.program, &u->why);
+	if (try_it(u, stop) == 0) {
+		s->phase = UPDATE_PENDING;
+		/* Before: whoever finds the new program knows what it is. */
+		rc = update_state_write(&u->paths, s);
+		if (rc != 0)
+			buf_addf(&u->why, "cannot write %s: %s",
+			    u->paths.update, strerror(errno));
+		else
+			rc = update_swap(s->program, &u->why);
+	}
 	if (stop >= 0)
 		close(stop);
 	return rc;
 }
 
-/* What was known of an update before is known again. */
-static void forget(struct update *u)
-{
-	unlink(fresh);
-	if (u->before.phase == UPDATE_ROLLED_BACK)
-		update_state_write(&u->paths, &u->before);
-	else
-		update_state_clear(&u->paths);
-}
-
 static int install(struct update *u)
 {
-	struct update_state *s = &u->state;
 	sigset_t set;
-	int lock = update_lock(&u->paths), rc = -1;
-	if (lock < 0) {
-		buf_adds(&u->why, "another update is at work");
-		return -1;
-	}
-	text_copy(s->from, sizeof(s->from), BBS_VERSION);
-	text_copy(s->to, sizeof(s->to), u->release.version);
-	s->job_id = u->job;
-	state_file = u->paths.update;
+	int rc = -1;
 	set_signals(&set);
-	/* Before its file is made, so that what a crash leaves is known. */
-	if (write_state(u, UPDATE_TRIAL) == 0 &&
-	    update_fetch(&u->config, buf_str(&u->base), &u->release, fresh,
+	if (update_fetch(&u->config, buf_str(&u->base), &u->release, fresh,
 		&u->why) == 0)
 		rc = try_and_swap(u, &set);
 	if (rc != 0)
-		forget(u);
-	close(lock);
+		unlink(fresh);
 	return rc;
+}
+
+/* What is known of an earlier one and still counts stays. */
+static void note_failure(struct update *u)
+{
+	const struct update_state *before = &u->before;
+	struct update_state *s = &u->state;
+	bool counts = before->phase == UPDATE_PENDING ||
+		      (before->phase == UPDATE_INSTALLED &&
+			  before->starts > 0) ||
+		      (before->phase == UPDATE_ROLLED_BACK &&
+			  (s->to[0] == '\0' ||
+			      strcmp(before->to, s->to) == 0));
+	if (!counts) {
+		s->phase = UPDATE_FAILED;
+		s->job_id = 0;
+		text_copy(s->reason, sizeof(s->reason), buf_str(&u->why));
+		update_state_write(&u->paths, s);
+	} else if (s->phase == UPDATE_PENDING) {
+		update_state_write(&u->paths, &u->before);
+	}
+}
+
+/* With nobody else at it. */
+static int look_and_install(struct update *u)
+{
+	struct update_state *s = &u->state;
+	text_copy(s->from, sizeof(s->from), BBS_VERSION);
+	s->job_id = u->job;
+	bool found = update_look(&u->config, &u->paths, u->o->from, &u->base,
+			 &u->release, &u->why) == 0;
+	if (found && refuse(u) != 0)
+		return -1;
+	text_copy(s->to, sizeof(s->to), u->release.version);
+	if (found && find_program(u) == 0 && install(u) == 0)
+		return 0;
+	note_failure(u);
+	return -1;
 }
 
 /* Tells the agent, and waits for what comes of it. */
@@ -333,35 +345,47 @@ static int finish(struct update *u)
 /* This version is in its place, and the agent that runs is still another. */
 static bool is_waiting(const struct update *u)
 {
-	return u->before.phase == UPDATE_PENDING && u->running.pid != 0 &&
-	       strcmp(u->before.to, BBS_VERSION) == 0;
+	return u->job == 0 && u->before.phase == UPDATE_PENDING &&
+	       u->running.pid != 0 && strcmp(u->before.to, BBS_VERSION) == 0;
 }
 
-static int look_and_install(struct update *u)
+static int check(struct update *u)
 {
+	const char *there = u->release.version;
 	if (update_look(&u->config, &u->paths, u->o->from, &u->base,
 		&u->release, &u->why) != 0)
 		return complain(u, EXIT_FAILED);
-	if (u->o->check) {
-		printf(
-		    "installed: bbs-agent %s\navailable: bbs-agent %s (%s)\n",
-		    BBS_VERSION, u->release.version, buf_str(&u->base));
-		return EXIT_DONE;
+	printf("installed: bbs-agent %s\navailable: bbs-agent %s (%s)\n"
+	       "newer: %s\n",
+	    BBS_VERSION, there, buf_str(&u->base),
+	    release_compare(there, BBS_VERSION) > 0 ? "yes" : "no");
+	return EXIT_DONE;
+}
+
+static int update(struct update *u)
+{
+	int lock = update_lock(&u->paths), rc = 0;
+	if (lock < 0) {
+		buf_adds(&u->why, "another update is at work");
+		return complain(u, EXIT_FAILED);
 	}
 	update_state_read(&u->paths, &u->before);
 	lockfile_read(u->paths.lock, &u->running);
-	if (u->job == 0 && is_waiting(u))
+	bool waiting = is_waiting(u);
+	if (!waiting)
+		rc = look_and_install(u);
+	close(lock);
+	if (waiting)
 		return take_over(u, BBS_VERSION);
-	if (refuse(u) != 0 && u->job == 0 &&
-	    strcmp(u->release.version, BBS_VERSION) == 0) {
-		puts(buf_str(&u->why));
-		return EXIT_DONE;
-	}
-	if (u->why.len > 0)
+	if (rc == 0)
+		return finish(u);
+	/* `status` shows what it reads then. */
+	if (u->running.pid != 0 && u->job == 0)
+		kill(u->running.pid, SIGUSR2);
+	if (u->job != 0 || strcmp(u->release.version, BBS_VERSION) != 0)
 		return complain(u, EXIT_FAILED);
-	if (find_program(u) != 0 || install(u) != 0)
-		return complain(u, EXIT_FAILED);
-	return finish(u);
+	puts(buf_str(&u->why));
+	return EXIT_DONE;
 }
 
 int update_run(const struct update_options *o)
@@ -373,7 +397,7 @@ int update_run(const struct update_options *o)
 	int rc = configure(&u);
 	log_hide(u.config.api_key);
 	if (rc == EXIT_DONE)
-		rc = look_and_install(&u);
+		rc = o->check ? check(&u) : update(&u);
 	else
 		complain(&u, rc);
 	config_release(&u.config);

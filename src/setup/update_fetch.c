@@ -42,8 +42,11 @@ static int get(const struct config *c, const char *base, const char *name,
 	else
 		buf_adds(&wrong, strerror(errno));
 	if (rc != 0)
-		buf_addf(
-		    why, "cannot get %s: %s", buf_str(&from), buf_str(&wrong));
+		/* A password may be in an address, or what is meant as one. */
+		buf_addf(why, "cannot get %s: %s",
+		    is_url(base) && strchr(base, '@') != NULL ? name
+							       : buf_str(&from),
+		    buf_str(&wrong));
 	buf_release(&from);
 	buf_release(&data);
 	buf_release(&wrong);

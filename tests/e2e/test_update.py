@@ -105,6 +105,23 @@ class Host:
         path = self.agent.var / "update.json"
         return dict(json.loads(path.read_text())) if path.exists() else {}
 
+    @property
+    def phase(self) -> str:
+        return str(self.state.get("phase", ""))
+
+    @property
+    def updated(self) -> bool:
+        """By its own word: the server answered the new version."""
+        return self.phase == "installed" and self.version() == self.state["to"]
+
+    def wait_trial(self) -> None:
+        self.bbs.wait(lambda: any(".new" in p.command for p in process.descendants(os.getpid())), 20)
+
+    def status(self) -> Any:
+        """What `status` says of updates; the file is written once a second."""
+        done = self.agent.call("status", "--json", "--root", str(self.agent.root))
+        return json.loads(done.stdout)["update"]
+
     def beside(self) -> list[str]:
         return sorted(p.name for p in self.program.parent.iterdir())
 
@@ -121,7 +138,7 @@ class Host:
     def unchanged(self) -> None:
         assert self.program.read_bytes() == self.body
         assert self.beside() == ["bbs-agent"]
-        assert self.state == {}
+        assert self.phase in ("", "failed")
         assert not process.settled(
             lambda: [p for p in process.descendants(os.getpid()) if ".new" in p.command]
         )
@@ -205,7 +222,7 @@ def test_ordered(host: Host) -> None:
     assert host.program.stat().st_mode & 0o777 == 0o755
     assert (host.program.parent / "bbs-agent.old").read_bytes() == host.body
     assert host.beside() == ["bbs-agent", "bbs-agent.old"]
-    assert host.state == {}
+    assert host.updated
     assert not any("authorization" in s.headers for s in host.files.seen), "the key leaked"
     # Its descriptors are those of any agent: nothing was left open for it.
     assert len(os.listdir(f"/proc/{pid}/fd")) < 16
@@ -227,14 +244,16 @@ def test_by_hand(host: Host) -> None:
     assert done.returncode == 0, done.stderr
     assert f"installed: bbs-agent {OLD}" in done.stdout
     assert f"available: bbs-agent {NEW}" in done.stdout
+    assert "newer: yes" in done.stdout
     host.unchanged()
     done = host.hand("--from", str(host.medium))
     assert done.returncode == 0, done.stderr
     assert "took over, and the server has answered it" in done.stdout
     assert (host.version(), host.told(), host.agent.pid) == (NEW, NEW, pid)
-    assert host.state == {} and len(host.files.seen) == asked
+    assert host.updated and len(host.files.seen) == asked
     done = host.hand()
     assert done.returncode == 0 and "is the newest" in done.stdout
+    assert "newer: no" in host.hand("--check").stdout
 
 
 def test_by_hand_without_an_agent(host: Host) -> None:
@@ -244,9 +263,10 @@ def test_by_hand_without_an_agent(host: Host) -> None:
     done = host.hand()
     assert done.returncode == 0, done.stderr
     assert "no agent runs here" in done.stdout
-    assert host.version() == NEW and host.state["phase"] == "pending"
+    assert host.version() == NEW and host.phase == "pending"
     assert host.agent.once().returncode == 0
-    assert host.state == {} and host.told() == NEW
+    assert host.updated and host.told() == NEW
+    assert host.state["starts"] == 0, "it ended in good order"
 
 
 def test_once(host: Host) -> None:
@@ -290,7 +310,7 @@ def test_after_the_backup(host: Host, place: Path) -> None:
     assert host.bbs.wait_status(backup)["result"] == "completed"
     report = host.bbs.wait_status(update)
     assert "is the newest" in report["error_log"]
-    assert host.told() == NEW and host.state == {}
+    assert host.told() == NEW and host.updated
 
 
 def test_once_more_by_hand(host: Host) -> None:
@@ -299,6 +319,7 @@ def test_once_more_by_hand(host: Host) -> None:
     host.offer(release(host.key, NEW, as_version(NEW)))
     host.start(auto="no")
     os.kill(host.agent.pid, signal.SIGUSR2)  # there is nothing to take over
+    host.bbs.wait_polls(2)
     host.program.rename(host.program.with_name("bbs-agent.old"))
     host.program.write_bytes(as_version(NEW))
     host.program.chmod(0o755)
@@ -308,7 +329,7 @@ def test_once_more_by_hand(host: Host) -> None:
     assert host.told() == OLD
     done = host.hand()
     assert done.returncode == 0 and "took over" in done.stdout, done
-    assert host.told() == NEW and host.state == {}
+    assert host.told() == NEW and host.updated
 
 
 # it must not be
@@ -442,11 +463,7 @@ def test_a_trial_that_hangs(host: Host, broken: Callable[[str], bytes]) -> None:
     host.offer(release(host.key, NEW, broken("HANG")))
     host.start()
     job = host.order()
-    deadline = time.monotonic() + 20
-    while not any(".new" in p.command for p in process.descendants(host.agent.pid)):
-        assert time.monotonic() < deadline, "no trial"
-        time.sleep(0.05)
-    assert host.state["phase"] == "trial"
+    host.wait_trial()
     host.bbs.cancel(job)
     report = host.bbs.wait_status(job)
     assert report["result"] == "failed" and "Cancelled" in report["error_log"]
@@ -488,13 +505,10 @@ def test_one_at_a_time(host: Host, broken: Callable[[str], bytes]) -> None:
     host.configure()
     words = host.agent.command("update")
     with subprocess.Popen(words, env=host.agent.env, stderr=subprocess.DEVNULL) as first:
-        deadline = time.monotonic() + 20
-        while host.state.get("phase") != "trial":
-            assert time.monotonic() < deadline, "no trial"
-            time.sleep(0.05)
+        host.wait_trial()
         # An agent that starts meanwhile leaves it alone.
         assert host.agent.once().returncode == 0
-        assert host.state["phase"] == "trial" and "bbs-agent.new" in host.beside()
+        assert "bbs-agent.new" in host.beside()
         assert "another update is at work" in host.hand().stderr
         first.terminate()
         assert first.wait(20) == 1
@@ -534,7 +548,7 @@ def test_rolled_back(host: Host) -> None:
     host.bbs.faults.remove(fault)
     done = host.hand()
     assert done.returncode == 0, done.stderr
-    assert host.told() == NEW and host.state == {}
+    assert host.told() == NEW and host.updated
 
 
 def test_stopped_in_good_order(host: Host) -> None:
@@ -588,7 +602,9 @@ def test_the_power_fails(host: Host, call: str) -> None:
         assert killed or version == NEW
         assert host.agent.once().returncode == 0, step
         assert (host.version(), host.told()) == (version, version), step
-        assert host.state == {} and "bbs-agent.new" not in host.beside(), step
+        assert host.phase == ("installed" if version == NEW else ""), step
+        assert "bbs-agent.new" not in host.beside(), step
+        (host.agent.var / "update.json").unlink(missing_ok=True)
         for path in host.program.parent.iterdir():
             path.unlink()
         host.program.write_bytes(host.body)
@@ -602,7 +618,7 @@ def test_killed_while_it_updates(host: Host, broken: Callable[[str], bytes]) -> 
     host.offer(release(host.key, NEW, broken("HANG")))
     host.start()
     job = host.order()
-    host.bbs.wait(lambda: host.state.get("phase") == "trial", 20)
+    host.wait_trial()
     os.kill(host.agent.pid, signal.SIGSTOP)
     process.kill_all(process.descendants(host.agent.pid))
     host.agent.stop(signal.SIGKILL)

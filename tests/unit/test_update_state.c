@@ -58,8 +58,10 @@ static void read_with_care(void **state)
 	static const struct {
 		const char *text;
 		enum update_phase phase;
-	} cases[] = {{GOOD("trial"), UPDATE_TRIAL},
-	    {GOOD("pending"), UPDATE_PENDING},
+	} cases[] = {{GOOD("pending"), UPDATE_PENDING},
+	    {GOOD("installed"), UPDATE_INSTALLED},
+	    {GOOD("failed"), UPDATE_FAILED},
+	    {"{\"phase\":\"failed\",\"to\":\"\"}", UPDATE_FAILED},
 	    {GOOD("rolled_back"), UPDATE_ROLLED_BACK},
 	    {GOOD("none"), UPDATE_NONE}, {GOOD("dancing"), UPDATE_NONE},
 	    {"", UPDATE_NONE}, {"[]", UPDATE_NONE}, {"{", UPDATE_NONE},
@@ -77,6 +79,42 @@ static void read_with_care(void **state)
 		if (s.phase != cases[i].phase)
 			fail_msg("%s", cases[i].text);
 	}
+}
+
+static void told(void **state)
+{
+	(void)state;
+	static const struct {
+		enum update_phase phase;
+		int starts;
+		const char *to, *says;
+	} cases[] = {{UPDATE_NONE, 0, "3.1.0", ""},
+	    {UPDATE_PENDING, 0, "3.1.0",
+		"3.1.0 is in its place since 2026-11-23; it takes over when no "
+		"job runs"},
+	    {UPDATE_PENDING, 2, "3.1.0",
+		"3.1.0 is in its place since 2026-11-23; the server has not "
+		"answered it yet"},
+	    {UPDATE_INSTALLED, 1, "3.1.0",
+		"updated from 3.0.0 to 3.1.0 on 2026-11-23"},
+	    {UPDATE_FAILED, 0, "3.1.0",
+		"3.1.0 was not installed on 2026-11-23: it did not"},
+	    {UPDATE_FAILED, 0, "", "the update failed on 2026-11-23: it did not"},
+	    {UPDATE_ROLLED_BACK, 3, "3.1.0",
+		"3.1.0 was taken back on 2026-11-23: it did not"}};
+	struct buf text = BUF_INIT(KIB);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct update_state s = {.phase = cases[i].phase,
+		    .from = "3.0.0",
+		    .starts = cases[i].starts,
+		    .time = 1795392000 + 3600,
+		    .reason = "it did not"};
+		snprintf(s.to, sizeof(s.to), "%s", cases[i].to);
+		buf_reset(&text);
+		update_state_tell(&s, &text);
+		assert_string_equal(buf_str(&text), cases[i].says);
+	}
+	buf_release(&text);
 }
 
 static void expect(const char *path, const char *text)
@@ -158,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(kept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(read_with_care, setup, teardown),
+	    cmocka_unit_test(told),
 	    cmocka_unit_test_setup_teardown(swapped_and_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		kept_where_there_are_no_links, setup, teardown),
