@@ -151,6 +151,7 @@ struct agent {
 	bool unheard;	/* we are one that the server did not answer yet */
 	bool unproven;	/* we are one whose starts are counted */
 	uint64_t update_at; /* the update is looked at, 0: need not be */
+	unsigned update_rounds; /* of one that is unproven */
 	int64_t update_job; /* that a new version reports on, 0: none */
 
 	bool stopping;
