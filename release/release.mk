@@ -9,7 +9,7 @@
 #: make test-arch     every architecture is built, and run by qemu
 #: make test-arch-short  four of them
 .PHONY: dist test-arch test-arch-short dist-checks
-ARCHS := $(shell awk '/^[^\#]/ { print $$1 }' release/architectures)
+ARCHS := $(shell awk '/^[^\043]/ { print $$1 }' release/architectures)
 # This machine's, mostly; a 486; big-endian, 32 bits, no floating point; the most common one.
 SHORT_ARCHS := x86_64 i686 mips aarch64
 export SIGN_KEY RELEASE_KEY BORG CA

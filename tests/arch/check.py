@@ -27,6 +27,8 @@ from support.fakeborg import FakeBorg  # noqa: E402
 from support.sshd import Sshd  # noqa: E402
 
 SLOW = 60  # seconds that a step may take: emulated, on a busy machine
+# Where kernels with pages of 64 KiB are found.
+PAGES_64K = ("aarch64", "armv7hf", "armv5", "mips", "mipsel", "ppc64le")
 SIZE, YEAR_2040 = 5 << 30, 2208988800  # beyond what 32 bits hold
 
 # What a processor of that kind does not have, and the functions that are only
@@ -56,6 +58,10 @@ def look_inside(program: Path, arch: str, compiler: str) -> None:
     dynamic = subprocess.run([f"{compiler}-readelf", "-ldW", program],
                              capture_output=True, text=True, check=True).stdout  # fmt: skip
     assert "DYN (" in dynamic, "it is not position-independent"
+    least = 0x10000 if arch in PAGES_64K else 0x1000
+    for line in dynamic.splitlines():
+        if line.strip().startswith("LOAD"):
+            assert int(line.split()[-1], 16) >= least, f"pages of {least} bytes: {line}"
     assert "INTERP" not in dynamic and "(NEEDED)" not in dynamic, "it is not static"
     if arch not in FORBIDDEN:
         return
