@@ -1,8 +1,7 @@
 /*
- * What gcc calls where a 32-bit processor has no instruction, for the targets
- * whose libgcc in Debian is made for another processor than ours: that of MIPS
- * passes floating point in registers that a router does not have, that of i686
- * needs instructions that came after the 486. Linked in place of libgcc.
+ * What gcc calls where a 32-bit processor has no instruction, in place of a
+ * libgcc that is made for another processor: that of Debian for MIPS takes and
+ * gives floating point in registers that a router does not have.
  *
  * Numbers of 64 bits are divided here. Floating point is not done at all:
  * musl's printf names it, but no format of the agent leads there.

@@ -113,7 +113,10 @@ def test_a_bundle(maker: Maker) -> None:
     top = maker.bundle.name.removesuffix(".tar.gz")
     assert [m.name for m in members] == [top, *(f"{top}/{name}" for name in sorted(
         ["SHA256SUMS", "SHA256SUMS.sig", f"bbs-agent-{ARCH}", "borg", "ca.pem", "install.sh"]))]  # fmt: skip
-    assert {(m.uid, m.gid, m.mtime) for m in members} == {(0, 0, members[0].mtime)}
+    text = (TOP / "src/base/version.h").read_text()
+    released = re.search(r"BBS_RELEASED (\d+)", text)
+    assert released is not None
+    assert {(m.uid, m.gid, m.mtime) for m in members} == {(0, 0, int(released[1]))}
     modes = {m.name.rpartition("/")[2]: m.mode for m in members if m.isfile()}
     assert modes["borg"] == modes["install.sh"] == modes[f"bbs-agent-{ARCH}"] == 0o755
     assert modes["ca.pem"] == modes["SHA256SUMS"] == 0o644
@@ -170,13 +173,15 @@ def test_a_wrong_key(maker: Maker) -> None:
     assert maker.listing() == before
 
 
-def test_what_failed_is_no_release(maker: Maker) -> None:
+def test_what_failed_is_no_release(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of two, whose compiler is there (gcc by another name)."""
     maker.make()
     before = maker.listing()
-    (maker.built / ARCH / "checked").unlink()
-    done = maker.run()
-    assert re.search(rf"{ARCH} +-  FAILED, see ", done.stdout)
-    refused(done, "no release was made")
+    (maker.place / "mips-linux-gnu-gcc").symlink_to("/usr/bin/gcc")
+    monkeypatch.setenv("PATH", f"{maker.place}:{os.environ['PATH']}")
+    done = maker.run(ARCH, "mips")
+    assert re.search(r"mips +-  FAILED, see ", done.stdout)
+    refused(done, "no release was made: mips failed")
     assert maker.listing() == before
 
 
