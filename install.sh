@@ -313,6 +313,9 @@ main() {
 	if [ "$verb" = version ]; then
 		"$work/bbs-agent" version
 	else
+		# It looks for a borg on the medium, too.
+		[ ! -d "$from" ] || BBS_AGENT_BUNDLE=$(cd "$from" && pwd)
+		export BBS_AGENT_BUNDLE
 		"$work/bbs-agent" install "$@"
 	fi
 }

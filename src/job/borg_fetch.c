@@ -10,16 +10,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "bbs/elf.h"
-#include "bbs/glibc.h"
+#include "bbs/borgfile.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define TICK_MS 1000
@@ -69,16 +66,6 @@ static int download(struct short_job *s, const char *url, uint64_t most,
 	return -1;
 }
 
-/* The last part of the path, where it begins and how long it is. */
-static const char *file_name(const char *url, size_t *len)
-{
-	size_t path = strcspn(url, "?#"), at = path;
-	while (at > 0 && url[at - 1] != '/')
-		at--;
-	*len = path - at;
-	return url + at;
-}
-
 /* SHA256SUMS beside the file: 0 with its text, which is empty when there is
  * none; -1 when nobody knows whether there is one. */
 static int fetch_sums(
@@ -87,7 +74,7 @@ static int fetch_sums(
 	struct buf beside = BUF_INIT(URL_LINK_MAX);
 	struct fetched f;
 	size_t len;
-	const char *name = file_name(url, &len);
+	const char *name = borgfile_name(url, &len);
 	int rc = -1, file = file_unnamed(dir);
 	buf_add(&beside, url, (size_t)(name - url));
 	buf_adds(&beside, "SHA256SUMS");
@@ -115,129 +102,30 @@ out:
 static int check_sum(struct short_job *s, const char *url,
     const struct buf *sums, int fd, struct borg_file *file)
 {
-	char name[256], want[HASH_HEX];
-	size_t len;
-	const char *last = file_name(url, &len);
-	snprintf(name, sizeof(name), "%.*s", (int)len, last);
-	if (hash_file(fd, file->hex) != 0) {
-		short_fail(
-		    s, "cannot read what was downloaded: %s", strerror(errno));
-		return -1;
-	}
-	if (hash_find(buf_str(sums), name, want) == 0) {
+	struct buf why = BUF_INIT(4 * KIB);
+	enum borgfile_sum is =
+	    borgfile_sum(fd, url, buf_str(sums), file->hex, &why);
+	if (is == BORGFILE_UNKNOWN)
 		worker_log(s->worker, "info",
 		    "%s: the file is taken without a known checksum (it has "
 		    "SHA-256 %s)",
 		    sums->len > 0 ? "SHA256SUMS does not name it"
 				  : "there is no SHA256SUMS beside it",
 		    file->hex);
-		return 0;
-	}
-	file->verified = strcmp(want, file->hex) == 0;
-	if (file->verified)
-		return 0;
-	short_fail(s,
-	    "%s is not what SHA256SUMS says: it has %s, and %s is right. It "
-	    "was not run",
-	    name, file->hex, want);
-	return -1;
-}
-
-/* The headers of our own program, for comparison. */
-static bool read_own(struct elf *own)
-{
-	struct buf why = BUF_INIT(KIB);
-	struct stat st;
-	bool found = false;
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (fstat(fd, &st) == 0 && st.st_size > 0) {
-		size_t len = (size_t)st.st_size;
-		void *map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (map != MAP_FAILED) {
-			found = elf_read(own, map, len, &why) == 0;
-			munmap(map, len);
-		}
-	}
-	close(fd);
+	else if (is == BORGFILE_WRONG)
+		short_fail(s, "%s", buf_str(&why));
+	file->verified = is == BORGFILE_SAME;
 	buf_release(&why);
-	return found;
-}
-
-static int check_glibc(
-    struct short_job *s, const struct elf *e, const char *name)
-{
-	int named = e->loader[0] != '\0' ? elf_glibc_named(name) : 0;
-	int need = named > e->glibc ? named : e->glibc;
-	int have = need > 0 ? glibc_host() : 0;
-	if (need <= have)
-		return 0;
-	if (have == 0)
-		short_fail(s, "this borg needs glibc %d.%d, this host has none",
-		    need / 1000, need % 1000);
-	else
-		short_fail(s,
-		    "this borg needs glibc %d.%d, this host has %d.%d",
-		    need / 1000, need % 1000, have / 1000, have % 1000);
-	return -1;
-}
-
-/* Can this host run it? name: as the server calls it. */
-static int check_headers(
-    struct short_job *s, const void *bytes, size_t len, const char *name)
-{
-	struct elf e, own;
-	struct utsname u;
-	char machine[40];
-	struct buf why = BUF_INIT(KIB);
-	int rc = -1;
-	memset(&u, 0, sizeof(u));
-	uname(&u);
-	bool known = read_own(&own);
-	if (elf_read(&e, bytes, len, &why) != 0) {
-		short_fail(s, "what came is no borg: %s", buf_str(&why));
-	} else if (!elf_suits(&e, u.machine, known ? &own : NULL)) {
-		elf_machine(machine, sizeof(machine), &e);
-		short_fail(s, "this borg is made for %s, this host is %s",
-		    machine, u.machine);
-	} else if (e.loader[0] != '\0' && access(e.loader, X_OK) != 0) {
-		short_fail(s,
-		    "this borg needs the loader %s, which this host does not "
-		    "have: it is made for another C library",
-		    e.loader);
-	} else {
-		rc = check_glibc(s, &e, name);
-	}
-	buf_release(&why);
-	return rc;
+	return is == BORGFILE_WRONG ? -1 : 0;
 }
 
 static int check_program(struct short_job *s, const char *url, int fd)
 {
-	struct stat st;
-	size_t len;
-	const char *name = file_name(url, &len);
-	if (fstat(fd, &st) != 0 || st.st_size <= 0) {
-		short_fail(s, "what came is empty");
-		return -1;
-	}
-	void *map =
-	    mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED) {
-		short_fail(
-		    s, "cannot read what was downloaded: %s", strerror(errno));
-		return -1;
-	}
-	int rc = check_headers(s, map, (size_t)st.st_size, name);
-	munmap(map, (size_t)st.st_size);
-	if (rc == 0 && st.st_size < (off_t)DOWNLOAD_LEAST) {
-		short_fail(s,
-		    "what came is no borg: it has only %lld bytes, and a borg "
-		    "has over 1 MiB",
-		    (long long)st.st_size);
-		rc = -1;
-	}
+	struct buf why = BUF_INIT(4 * KIB);
+	int rc = borgfile_check(fd, url, &why);
+	if (rc != 0)
+		short_fail(s, "%s", buf_str(&why));
+	buf_release(&why);
 	return rc;
 }
 

@@ -11,10 +11,11 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bbs/borg_install.h"
 #include "bbs/borgbin.h"
+#include "bbs/borgproof.h"
 #include "job/borg_fetch.h"
-#include "job/borg_install.h"
-#include "job/borg_prove.h"
+#include "job/child.h"
 #include "job/package.h"
 #include "job/short.h"
 #include "net/url.h"
@@ -22,8 +23,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define PLACE "/usr/local/bin/borg"
@@ -158,25 +157,47 @@ static int check_place(struct update *u)
 	return rc;
 }
 
-/* A directory that only root can enter. What a crash left goes first. Where
- * nothing may be executed in the agent's own, it is beside the old borg. */
 static int make_dir(struct update *u)
 {
-	struct statvfs fs;
-	const char *below = u->paths->state;
-	char *parent =
-	    strndup(u->place, (size_t)(strrchr(u->place, '/') - u->place));
-	if (parent != NULL && statvfs(below, &fs) == 0 &&
-	    (fs.f_flag & ST_NOEXEC) != 0)
-		below = parent;
-	u->dir = file_join(below, ".borg-update");
-	if (u->dir != NULL)
-		file_remove_tree(u->dir);
-	int rc = u->dir != NULL ? mkdir(u->dir, 0700) : -1;
+	struct buf why = BUF_INIT(4 * KIB);
+	u->dir = borg_try_dir(u->paths->state, u->place, &why);
+	if (u->dir == NULL)
+		short_fail(&u->job, "%s", buf_str(&why));
+	buf_release(&why);
+	return u->dir != NULL ? 0 : -1;
+}
+
+/* One run of the new borg, listening to the supervisor meanwhile. */
+static int run_new(void *ctx, struct borgproof_run *run, struct buf *why)
+{
+	struct child c;
+	child_init(&c, ctx);
+	c.argv = run->argv;
+	c.env = run->env;
+	c.cwd = run->cwd;
+	c.out = CHILD_COLLECT;
+	c.timeout_ms = BORGPROOF_STEP_MS;
+	int rc = child_run(&c, why);
+	const struct buf *said =
+	    c.exit_code != 0 && c.errors.len > 0 ? &c.errors : &c.output;
+	run->timed_out = c.timed_out;
+	run->code = c.stopped && c.exit_code == 0 ? -1 : c.exit_code;
+	buf_add(&run->said, said->data, said->len);
+	child_release(&c);
+	return rc;
+}
+
+static int prove(struct update *u, const char *file, struct buf *version)
+{
+	struct short_job *s = &u->job;
+	struct buf why = BUF_INIT(4 * KIB);
+	text_copy(s->progress.message, sizeof(s->progress.message),
+	    "Trying the new borg");
+	worker_progress(s->worker, &s->progress);
+	int rc = borgproof(file, u->dir, run_new, s->worker, version, &why);
 	if (rc != 0)
-		short_fail(&u->job, "cannot make a directory in %s: %s", below,
-		    strerror(errno));
-	free(parent);
+		short_fail(s, "%s", buf_str(&why));
+	buf_release(&why);
 	return rc;
 }
 
@@ -260,7 +281,7 @@ static void update_binary(struct update *u)
 	if (check_url(u) != 0 || check_place(u) != 0 || make_dir(u) != 0)
 		goto out;
 	if (borg_fetch(&u->job, u->url, u->dir, &file) != 0 ||
-	    borg_prove(&u->job, file.path, u->dir, &version) != 0 ||
+	    prove(u, file.path, &version) != 0 ||
 	    check_version(u, buf_str(&version)) != 0)
 		goto out;
 	/* The last moment at which a cancel changes nothing. */

@@ -1,14 +1,13 @@
 /*
- * One row for each package manager, every word of its command line written
- * out. None may ask a question. None updates anything but borg: pacman gets
- * no -y, since new lists with one new package are a system half updated.
- * Nothing is ever removed.
+ * The distribution's package manager at work for a job. It is not ended
+ * half-way, and nothing is ever removed.
  */
 #include "job/package.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "bbs/packages.h"
 #include "job/child.h"
 #include <limits.h>
 #include <stdio.h>
@@ -17,35 +16,7 @@
 #include <unistd.h>
 
 #define QUESTION_MS 30000u
-/* The lists of a slow mirror, and another package manager's lock. */
-#define INSTALL_MS (30u * 60u * 1000u)
 #define TAIL_MAX 2000
-
-#define WORDS_OF_MANAGER 12
-struct manager {
-	/* argv[0] is looked for in PATH; the first that is found is it */
-	const char *const install[WORDS_OF_MANAGER];
-	const char *const refresh[4]; /* before it; its failure is no end */
-};
-
-static const struct manager managers[] = {
-    {{"apt-get", "-q", "-y", "--no-install-recommends", "-o",
-	 "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold",
-	 "install", "borgbackup"},
-	{"apt-get", "-q", "update"}},
-    {{"dnf", "-y", "--setopt=install_weak_deps=False", "install", "borgbackup"},
-	{NULL}},
-    {{"yum", "-y", "install", "borgbackup"}, {NULL}},
-    {{"zypper", "--non-interactive", "install", "--no-recommends",
-	 "borgbackup"},
-	{NULL}},
-    {{"pacman", "-S", "--noconfirm", "--needed", "borg"}, {NULL}},
-    {{"apk", "add", "--no-progress", "--update-cache", "--upgrade",
-	 "borgbackup"},
-	{NULL}},
-    {{"opkg", "install", "borgbackup"}, {"opkg", "update"}},
-    {{"xbps-install", "-S", "-y", "borg"}, {NULL}},
-};
 
 /* Each says nothing or fails when no package has the file. */
 static const char *const owners[][4] = {
@@ -59,21 +30,9 @@ static const char *const owners[][4] = {
 
 static bool in_path(const char *name)
 {
-	const char *dirs = getenv("PATH");
-	char path[PATH_MAX];
-	while (dirs != NULL && *dirs != '\0') {
-		size_t len = strcspn(dirs, ":"), rest = strlen(name);
-		if (dirs[0] == '/' && len + rest + 2 <= sizeof(path)) {
-			memcpy(path, dirs, len);
-			path[len] = '/';
-			memcpy(path + len + 1, name, rest + 1);
-			if (access(path, X_OK) == 0)
-				return true;
-		}
-		dirs += len;
-		dirs += *dirs == ':';
-	}
-	return false;
+	char *found = proc_search(name, getenv("PATH"));
+	free(found);
+	return found != NULL;
 }
 
 static bool ask(struct worker *w, const char *const *question, const char *path,
@@ -121,26 +80,13 @@ static void keep_tail(struct short_job *s, const struct buf *said)
 	buf_adds(&s->output, text + from);
 }
 
-static char **make_env(void)
-{
-	char **env = proc_env_new();
-	if (env != NULL &&
-	    proc_env_set(&env, "DEBIAN_FRONTEND", "noninteractive") == 0 &&
-	    /* Services are not restarted behind anybody's back. */
-	    proc_env_set(&env, "NEEDRESTART_MODE", "l") == 0 &&
-	    proc_env_set(&env, "LC_ALL", "C") == 0)
-		return env;
-	proc_env_free(env);
-	return NULL;
-}
-
 /* 0 when it ended with 0. goes_on: a package manager that is killed in its
  * work leaves a system that it must be asked to repair. */
 static int run(struct short_job *s, const char *const *argv, bool goes_on)
 {
 	struct child c;
 	struct buf why = BUF_INIT(4 * KIB);
-	char **env = make_env();
+	char **env = packages_env();
 	int rc = -1;
 	child_init(&c, s->worker);
 	c.argv = argv;
@@ -149,9 +95,9 @@ static int run(struct short_job *s, const char *const *argv, bool goes_on)
 	c.join = true;
 	c.goes_on = goes_on;
 	c.may_leave = true;
-	c.timeout_ms = INSTALL_MS;
+	c.timeout_ms = PACKAGES_INSTALL_MS;
 	if (goes_on)
-		worker_after(s->worker, INSTALL_MS);
+		worker_after(s->worker, PACKAGES_INSTALL_MS);
 	if (env == NULL || child_run(&c, &why) != 0)
 		buf_addf(&s->output, "%s\n", buf_str(&why));
 	else
@@ -160,7 +106,7 @@ static int run(struct short_job *s, const char *const *argv, bool goes_on)
 		worker_after(s->worker, 0);
 	if (c.timed_out)
 		buf_addf(&s->output, "%s did not end within %u min\n", argv[0],
-		    INSTALL_MS / 60000u);
+		    PACKAGES_INSTALL_MS / 60000u);
 	keep_tail(s, &c.output);
 	child_release(&c);
 	buf_release(&why);
@@ -170,16 +116,10 @@ static int run(struct short_job *s, const char *const *argv, bool goes_on)
 
 int package_install(struct short_job *s)
 {
-	const struct manager *m = NULL;
-	size_t count = sizeof(managers) / sizeof(managers[0]);
-	for (size_t i = 0; i < count && m == NULL; i++) {
-		if (in_path(managers[i].install[0]))
-			m = &managers[i];
-	}
+	const struct package_manager *m = packages_find();
 	if (m == NULL) {
-		short_fail(s, "no package manager is known here (apt-get, dnf, "
-			      "yum, zypper, pacman, apk, opkg, xbps-install): "
-			      "install borg by hand");
+		short_fail(s, "no package manager is known here "
+			      "(" PACKAGES_KNOWN "): install borg by hand");
 		return -1;
 	}
 	const char *name = m->install[0];

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "bbs/borgbin.h"
+#include "setup/getborg.h"
 #include "setup/lockfile.h"
 #include "setup/plan.h"
 #include <errno.h>
@@ -22,7 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BORG_PLACE "/usr/local/bin/borg"
 /* The service registers within a second where all is well; a slow device
  * with a slow borg takes longer. */
 #define ANSWER_MS 60000
@@ -49,11 +48,6 @@ static int complain(const struct buf *why, const char *after)
 	return EXIT_FAILED;
 }
 
-static void note(const char *sentence)
-{
-	fprintf(stderr, "bbs-agent: note: %s\n", sentence);
-}
-
 /* The directory of a file that is going to be written. */
 static int make_parent(struct plan *p, const char *path, struct buf *why)
 {
@@ -68,14 +62,7 @@ static int put_program(struct plan *p, struct buf *why)
 	if (make_parent(p, p->program, why) != 0 ||
 	    steps_file(&p->steps, p->program, &p->self, 0755, why) != 0)
 		return -1;
-	if (!p->has_borg)
-		return 0;
-	char *borg = file_join(
-	    p->paths.root[0] != '\0' ? p->paths.root : "/", BORG_PLACE);
-	int rc = borg != NULL ? steps_file(&p->steps, borg, &p->borg, 0755, why)
-			      : -1;
-	free(borg);
-	return rc;
+	return 0;
 }
 
 static int put_configuration(struct plan *p, struct buf *why)
@@ -157,7 +144,7 @@ static int wait_for_backup(struct plan *p, struct buf *why)
 	struct buf what = BUF_INIT(KIB);
 	bool said = false;
 	int rc = 0;
-	while (rc == 0 && host_backup_runs(&what) != 0) {
+	while (rc == 0 && host_job_runs(&p->paths, &what) != 0) {
 		if (!said)
 			steps_say(&p->steps, "%s: waiting for its end",
 			    buf_str(&what));
@@ -234,42 +221,20 @@ static int start(struct plan *p, struct buf *why)
 	return wait_for_answer(p, lock.pid, why);
 }
 
-static void tell_about_borg(const struct plan *p)
-{
-	struct buf path = BUF_INIT(4 * KIB), version = BUF_INIT(256);
-	struct buf why = BUF_INIT(4 * KIB);
-	const char *wish = p->options->borg;
-	if (p->tree || p->has_borg)
-		goto out;
-	if (borgbin_find(p->config.borg_path, &path, &why) == 0 &&
-	    borgbin_version(buf_str(&path), -1, &version, &why) == 0) {
-		steps_say(&p->steps, "borg %s is there: %s", buf_str(&version),
-		    buf_str(&path));
-	} else if (wish == NULL || strcmp(wish, "none") != 0) {
-		buf_adds(&why, ". This version does not fetch borg by itself; "
-			       "the server can order it, and no backup runs "
-			       "until it is there");
-		note(buf_str(&why));
-	}
-out:
-	buf_release(&path);
-	buf_release(&version);
-	buf_release(&why);
-}
-
 static void tell_about_others(const struct plan *p)
 {
 	int pid = p->service.booted ? host_stock_agent() : 0;
 	struct buf text = BUF_INIT(4 * KIB);
 	if (p->service.booted && !host_has_program("ssh"))
-		note("ssh is not installed, and no backup runs without it: "
-		     "install openssh-client");
+		steps_note(
+		    "ssh is not installed, and no backup runs without it: "
+		    "install openssh-client");
 	if (pid != 0 && !p->steps.dry && !p->options->no_start) {
 		buf_addf(&text,
 		    "the stock agent still runs (process %d), and two agents "
 		    "with one key share out the jobs: end it",
 		    pid);
-		note(buf_str(&text));
+		steps_note("%s", buf_str(&text));
 	}
 	if (host_has(p->paths.root, "/opt/bbs-agent"))
 		steps_say(&p->steps,
@@ -309,7 +274,7 @@ static int carry_out(struct plan *p, struct buf *why)
 	if (put_program(p, why) != 0 || put_configuration(p, why) != 0 ||
 	    put_ssh(p, why) != 0)
 		return -1;
-	tell_about_borg(p);
+	getborg(p);
 	if (put_service(p, why) != 0 || (starts && start(p, why) != 0))
 		return -1;
 	tell_about_others(p);

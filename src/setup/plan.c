@@ -75,7 +75,6 @@ int plan_init(struct plan *p, const struct setup_options *o, struct buf *why)
 	p->steps.loud = isatty(STDOUT_FILENO) == 1;
 	buf_init(&p->self, PROGRAM_FILE_MAX);
 	buf_init(&p->ca, CA_FILE_MAX);
-	buf_init(&p->borg, PROGRAM_FILE_MAX);
 	buf_init(&p->text, CONFIG_FILE_MAX);
 	buf_init(&p->answer.ssh_key, KEY_FILE_MAX);
 	if (paths_init(&p->paths, o->root, o->config) != 0 ||
@@ -112,7 +111,6 @@ void plan_release(struct plan *p)
 	paths_release(&p->paths);
 	buf_release(&p->self);
 	buf_release(&p->ca);
-	buf_release(&p->borg);
 	buf_wipe(&p->text);
 	free(p->program);
 	free(p->ca_copy);

@@ -24,9 +24,8 @@ struct plan {
 
 	struct buf self;      /* the program's bytes */
 	struct buf ca;	      /* the CA file's, empty: none given */
-	struct buf borg;      /* the given borg's */
 	struct buf text;      /* the new config.ini */
-	bool has_borg;	      /* --borg FILE */
+	size_t borg_size;     /* of --borg FILE */
 	struct config config; /* what it says */
 	struct server_answer answer;
 };

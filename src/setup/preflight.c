@@ -8,8 +8,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "bbs/borgbin.h"
-#include "setup/plan.h"
+#include "setup/getborg.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,19 +70,6 @@ static int check_server_host(const struct plan *p, struct buf *why)
 	return -1;
 }
 
-/* The first of path's directories that exists. */
-static void existing(const char *path, struct buf *out)
-{
-	struct stat st;
-	buf_adds(out, path);
-	while (out->len > 1 && stat(buf_str(out), &st) != 0) {
-		while (out->len > 1 && out->data[out->len - 1] != '/')
-			out->data[--out->len] = '\0';
-		if (out->len > 1)
-			out->data[--out->len] = '\0';
-	}
-}
-
 static int check_place(const char *path, size_t size, struct buf *why)
 {
 	struct buf dir = BUF_INIT(8 * KIB);
@@ -91,7 +77,7 @@ static int check_place(const char *path, size_t size, struct buf *why)
 	struct stat st;
 	char need[TEXT_AMOUNT], have[TEXT_AMOUNT];
 	int rc = -1;
-	existing(path, &dir);
+	file_nearest(path, &dir);
 	if (stat(buf_str(&dir), &st) == 0 && !S_ISDIR(st.st_mode)) {
 		buf_addf(
 		    why, "%s is no directory: move it away", buf_str(&dir));
@@ -133,10 +119,11 @@ static int check_places(const struct plan *p, struct buf *why)
 	int rc = -1;
 	if (bin == NULL || (init == NULL && p->service_file != NULL))
 		buf_adds(why, "out of memory");
-	else if (check_place(
-		     bin, SPACE_NEEDED + p->self.len + p->borg.len, why) == 0 &&
+	else if (check_place(bin, SPACE_NEEDED + p->self.len + p->borg_size,
+		     why) == 0 &&
 		 check_place(p->paths.etc, SPACE_NEEDED, why) == 0 &&
-		 check_place(p->paths.state, SPACE_NEEDED, why) == 0 &&
+		 check_place(
+		     p->paths.state, SPACE_NEEDED + p->borg_size, why) == 0 &&
 		 (init == NULL || check_place(init, 64 * KIB, why) == 0))
 		rc = 0;
 	free(bin);
@@ -198,33 +185,9 @@ static int check_architecture(const struct plan *p, struct buf *why)
 	return rc;
 }
 
-/* --borg FILE must run here before it is put into its place. */
-static int check_borg(struct plan *p, struct buf *why)
-{
-	const char *file = p->options->borg;
-	struct buf version = BUF_INIT(256), said = BUF_INIT(4 * KIB);
-	int rc = 0;
-	if (file == NULL || strcmp(file, "auto") == 0 ||
-	    strcmp(file, "none") == 0)
-		goto out;
-	rc = -1;
-	if (file_read(file, &p->borg) != 0)
-		buf_addf(why, "--borg %s: %s", file, strerror(errno));
-	else if (!p->tree && borgbin_version(file, -1, &version, &said) != 0)
-		buf_addf(why, "--borg %s does not run here: %s", file,
-		    buf_str(&said));
-	else
-		rc = 0;
-	p->has_borg = rc == 0;
-out:
-	buf_release(&version);
-	buf_release(&said);
-	return rc;
-}
-
 static int check_running(const struct plan *p, struct buf *why)
 {
-	if (!p->service.booted || host_backup_runs(why) == 0)
+	if (!p->service.booted || host_job_runs(&p->paths, why) == 0)
 		return 0;
 	buf_adds(why, ": install again when it is done");
 	return -1;
@@ -253,7 +216,7 @@ int preflight(struct plan *p, struct buf *why)
 {
 	if (read_self(p, why) != 0 || check_user(p, why) != 0 ||
 	    check_kernel(p, why) != 0 || check_architecture(p, why) != 0 ||
-	    check_server_host(p, why) != 0 || check_borg(p, why) != 0 ||
+	    check_server_host(p, why) != 0 || getborg_check(p, why) != 0 ||
 	    check_places(p, why) != 0 || check_clock(why) != 0 ||
 	    check_running(p, why) != 0 || check_server(p, why) != 0)
 		return EXIT_FAILED;

@@ -1,13 +1,12 @@
 /*
- * One question to the server before anything is written. Every way in which
- * it can fail becomes one sentence with what to do.
+ * One question to the server. Every way in which it can fail becomes one
+ * sentence with what to do.
  */
 #include "setup/server.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "net/net.h"
 #include "net/url.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -37,19 +36,26 @@ static int load_trust(const struct config *c, const struct url *url,
 	return rc;
 }
 
-static struct net *open_net(const struct config *c, int self, struct buf *why)
+/* downloads: for files of any host, and for nothing else. */
+static struct net *open_net(
+    const struct config *c, int self, bool downloads, struct buf *why)
 {
 	struct url url;
-	struct buf ca_name = BUF_INIT(4 * KIB);
+	struct buf ca_name = BUF_INIT(4 * KIB), others_name = BUF_INIT(4 * KIB);
+	struct buf wrong_roots = BUF_INIT(4 * KIB);
 	const char *wrong = NULL;
 	struct net *net = NULL;
-	int anchors = -1;
+	int anchors = -1, others = -1, count = 0, skipped = 0;
 	if (url_parse(&url, c->url, &wrong) != 0) {
 		buf_addf(why, "the server's address %s: %s", c->url, wrong);
 		goto out;
 	}
 	if (load_trust(c, &url, &anchors, &ca_name, why) != 0)
 		goto out;
+	/* Without roots only the server is left to fetch from. */
+	if (downloads)
+		others = trust_load_others(
+		    c->ca_file, &others_name, &count, &skipped, &wrong_roots);
 	struct net_config config = {.host = url.host,
 	    .port = url.port,
 	    .tls = url.tls,
@@ -60,6 +66,9 @@ static struct net *open_net(const struct config *c, int self, struct buf *why)
 	    .ca_name = buf_str(&ca_name),
 	    .pin_count = c->pin_count,
 	    .anchors = anchors,
+	    .downloads = downloads,
+	    .others = others,
+	    .others_name = others >= 0 ? buf_str(&others_name) : NULL,
 	    .proxy = c->proxy,
 	    .no_proxy = c->no_proxy,
 	    .user = geteuid() == 0 ? c->net_user : NULL};
@@ -70,20 +79,57 @@ static struct net *open_net(const struct config *c, int self, struct buf *why)
 out:
 	if (anchors >= 0)
 		close(anchors);
+	if (others >= 0)
+		close(others);
 	buf_release(&ca_name);
+	buf_release(&others_name);
+	buf_release(&wrong_roots);
 	return net;
 }
 
-static void exchange(
-    struct net *net, const struct net_request *request, struct net_reply *reply)
+int server_open(
+    struct server *s, const struct config *c, bool downloads, struct buf *why)
 {
-	net_begin(net, request);
-	while (net_take(net, reply) != 1) {
+	s->net = NULL;
+	s->self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (s->self < 0)
+		buf_addf(why,
+		    "cannot open /proc/self/exe: %s: mount /proc first",
+		    strerror(errno));
+	else
+		s->net = open_net(c, s->self, downloads, why);
+	if (s->net != NULL)
+		return 0;
+	server_close(s);
+	return -1;
+}
+
+void server_close(struct server *s)
+{
+	net_free(s->net);
+	if (s->self >= 0)
+		close(s->self);
+}
+
+void server_question(struct net_request *request)
+{
+	*request = (struct net_request){.method = "GET",
+	    .path = "/api/agent/ssh-key",
+	    .first_byte_ms = ASK_FIRST_BYTE_MS,
+	    .total_ms = ASK_TOTAL_MS,
+	    .body_max = ANSWER_BODY_MAX};
+}
+
+void server_exchange(struct server *s, const struct net_request *request,
+    struct net_reply *reply)
+{
+	net_begin(s->net, request);
+	while (net_take(s->net, reply) != 1) {
 		short events = 0;
-		struct pollfd p = {.fd = net_fd(net, &events)};
+		struct pollfd p = {.fd = net_fd(s->net, &events)};
 		p.events = events;
 		poll(&p, 1,
-		    clock_wait(clock_ms(), net_deadline(net), ASK_STEP_MS));
+		    clock_wait(clock_ms(), net_deadline(s->net), ASK_STEP_MS));
 	}
 }
 
@@ -120,12 +166,14 @@ static bool is_json_object(const struct net_reply *r)
 		   0;
 }
 
-static int take_answer(
+int server_take(
     const struct net_reply *r, struct server_answer *answer, struct buf *why)
 {
 	struct json j = JSON_INIT;
 	struct buf unusable = BUF_INIT(KIB);
 	int rc = -1;
+	memset(answer, 0, sizeof(*answer));
+	buf_init(&answer->ssh_key, KEY_FILE_MAX);
 	if (r->result != NET_OK) {
 		buf_adds(why, r->text != NULL ? r->text : "no answer");
 	} else if (r->status == 404 && is_json_object(r)) {
@@ -148,34 +196,51 @@ static int take_answer(
 int server_ask(
     const struct config *c, struct server_answer *answer, struct buf *why)
 {
-	struct net_request request = {.method = "GET",
-	    .path = "/api/agent/ssh-key",
-	    .first_byte_ms = ASK_FIRST_BYTE_MS,
-	    .total_ms = ASK_TOTAL_MS,
-	    .body_max = ANSWER_BODY_MAX};
+	struct net_request request;
 	struct net_reply reply;
-	int rc = -1;
+	struct server server;
 	memset(answer, 0, sizeof(*answer));
-	buf_init(&answer->ssh_key, KEY_FILE_MAX);
-	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (self < 0) {
-		buf_addf(why,
-		    "cannot open /proc/self/exe: %s: mount /proc "
-		    "first",
-		    strerror(errno));
+	if (server_open(&server, c, false, why) != 0)
 		return -1;
-	}
-	struct net *net = open_net(c, self, why);
-	if (net != NULL) {
-		exchange(net, &request, &reply);
-		rc = take_answer(&reply, answer, why);
-		net_free(net);
-	}
-	close(self);
+	server_question(&request);
+	server_exchange(&server, &request, &reply);
+	int rc = server_take(&reply, answer, why);
+	server_close(&server);
 	return rc;
 }
 
 void server_answer_release(struct server_answer *answer)
 {
 	buf_wipe(&answer->ssh_key);
+}
+
+int server_fetch(const struct config *c, const char *url, uint32_t most,
+    int file, struct buf *why)
+{
+	struct net_request request = {.method = "GET",
+	    .path = "/",
+	    .first_byte_ms = DOWNLOAD_FIRST_BYTE_MS,
+	    .total_ms = DOWNLOAD_TOTAL_MS,
+	    .body_max = most,
+	    .url = url,
+	    .file = file,
+	    .pace_ms = DOWNLOAD_PACE_MS,
+	    .pace_bytes = DOWNLOAD_PACE_BYTES};
+	struct net_reply reply;
+	struct url_link link;
+	struct server server;
+	const char *wrong;
+	if (url_parse_link(&link, url, &wrong) != 0) {
+		/* It is not repeated: a password may be in it. */
+		buf_addf(why, "the address cannot be used: %s", wrong);
+		return 0;
+	}
+	if (server_open(&server, c, true, why) != 0)
+		return 0;
+	server_exchange(&server, &request, &reply);
+	int status = reply.result == NET_OK ? reply.status : 0;
+	if (status != 200)
+		buf_adds(why, reply.text);
+	server_close(&server);
+	return status;
 }

@@ -82,6 +82,52 @@ static int make_link(const struct service *v, const struct steps *s,
 	return rc;
 }
 
+/* One of insserv's lists, without its file's other lines changed: ours is
+ * put into it or taken out. */
+static void list_target(const char *text, bool listed, struct buf *out)
+{
+	static const char head[] = "TARGETS =", name[] = " " SERVICE_NAME;
+	const char *line = text;
+	while (!text_starts(line, head) && *line != '\0') {
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	buf_add(out, text, (size_t)(line - text));
+	size_t end = strcspn(line, "\n");
+	for (size_t len; end > 0; line += len, end -= len) {
+		len = strcspn(line + 1, " \n") + 1;
+		if (len != strlen(name) || !text_starts(line, name))
+			buf_add(out, line, len);
+	}
+	if (listed && *line == '\n')
+		buf_adds(out, name);
+	buf_adds(out, line);
+}
+
+/* Where insserv keeps lists of what a run level starts and stops (Debian's
+ * startpar), a link alone starts nothing. insserv writes them anew itself. */
+static int list_targets(const struct service *v, const struct steps *s,
+    bool listed, struct buf *why)
+{
+	static const char *const lists[] = {
+	    "/etc/init.d/.depend.start", "/etc/init.d/.depend.stop"};
+	int rc = 0;
+	for (size_t i = 0; v->init == INIT_SYSV && i < 2; i++) {
+		struct buf old = BUF_INIT(256 * KIB), new = BUF_INIT(256 * KIB);
+		char *path =
+		    file_join(v->root[0] != '\0' ? v->root : "/", lists[i]);
+		if (path != NULL && file_read(path, &old) == 0) {
+			list_target(buf_str(&old), listed, &new);
+			if (steps_file(s, path, &new, 0644, why) != 0)
+				rc = -1;
+		}
+		buf_release(&old);
+		buf_release(&new);
+		free(path);
+	}
+	return rc;
+}
+
 static int make_links(
     const struct service *v, const struct steps *s, struct buf *why)
 {
@@ -89,7 +135,7 @@ static int make_links(
 		if (make_link(v, s, l, why) != 0)
 			return -1;
 	}
-	return 0;
+	return list_targets(v, s, true, why);
 }
 
 static int remove_links(
@@ -103,7 +149,7 @@ static int remove_links(
 			rc = -1;
 		free(path);
 	}
-	return rc;
+	return list_targets(v, s, false, why) == 0 ? rc : -1;
 }
 
 #define RUN(s, why, ...) \

@@ -32,6 +32,19 @@ void steps_say(const struct steps *s, const char *fmt, ...)
 	buf_release(&clean);
 }
 
+void steps_note(const char *fmt, ...)
+{
+	struct buf line = BUF_INIT(64 * KIB), clean = BUF_INIT(256 * KIB);
+	va_list ap;
+	va_start(ap, fmt);
+	buf_addv(&line, fmt, ap);
+	va_end(ap);
+	text_add_escaped(&clean, buf_str(&line), line.len);
+	fprintf(stderr, "bbs-agent: note: %s\n", buf_str(&clean));
+	buf_release(&line);
+	buf_release(&clean);
+}
+
 static int failed(struct buf *why, const char *what, const char *path)
 {
 	buf_addf(why, "cannot %s %s: %s", what, path, strerror(errno));

@@ -18,6 +18,9 @@ struct steps {
 void steps_say(const struct steps *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Something that whoever installs should know, on stderr. */
+void steps_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Each returns 0, or -1 with one sentence in why. */
 int steps_dir(
     const struct steps *s, const char *path, mode_t mode, struct buf *why);

@@ -223,7 +223,7 @@ def test_without_borg_and_ssh(install: Install) -> None:
     (install.host.root / "usr/bin/ssh").unlink()
     done = install()
     assert done.code == 0
-    assert "borg is not installed" in done.err and "ssh is not installed" in done.err
+    assert "there is no borg yet" in done.err and "ssh is not installed" in done.err
     assert "has answered" in done.out
 
 
@@ -257,6 +257,10 @@ def test_a_tree_that_is_not_booted(place: Path, bbs: BBS, kind: str) -> None:
     for name in [marks[kind], *(["bin/sh", "etc/init.d/x"] if kind != "plain" else [])]:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("")
+    insserv = tree / "etc/init.d/.depend.start"
+    before = "TARGETS = a bbs-agent-x\nINTERACTIVE =\na: bbs-agent\n"
+    insserv.parent.mkdir(parents=True, exist_ok=True)
+    insserv.write_text(before)
     done = subprocess.run(
         [BINARY, "install", "--root", tree, "--server", bbs.url, "--key", bbs.api_key,
          "--ca-file", str(bbs.ca_file)], capture_output=True, text=True, timeout=30,
@@ -276,9 +280,12 @@ def test_a_tree_that_is_not_booted(place: Path, bbs: BBS, kind: str) -> None:
     assert str(tree) not in found.read_text()
     again = [BINARY, "install", "--root", tree]
     assert subprocess.run(again, capture_output=True, timeout=30).returncode == 0
+    listed = before.replace("-x\n", "-x bbs-agent\n") if kind == "sysv" else before
+    assert insserv.read_text() == listed
     gone = [BINARY, "uninstall", "--purge", "--root", tree]
     assert subprocess.run(gone, capture_output=True, timeout=30).returncode == 0
     assert not [p for p in tree.rglob("*bbs-agent*")]
+    assert insserv.read_text() == before
 
 
 # refused

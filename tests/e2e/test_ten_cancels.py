@@ -25,7 +25,7 @@ def test_ten_cancels_in_a_row_leave_nothing(site: Site, place: Path) -> None:
         assert not site.agent.borg_locks()
         assert not list(site.agent.tmp.iterdir())
         assert len(job.reports) == 1
-    kept = ("known_hosts", "/done")  # for all time
+    kept = ("known_hosts", "/done", "/history.json")  # for all time
 
     def new() -> set[str]:
         return {f for f in site.agent.files() - before if not f.endswith(kept)}

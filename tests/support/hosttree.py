@@ -19,7 +19,7 @@ PID1 = """#!{shell}
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH HOME=/root
 cd /
-sh /script >/out 2>/err </dev/null
+sh /script 9<&0 >/out 2>/err </dev/null
 echo $? >/code
 """
 
@@ -154,17 +154,20 @@ class HostTree:
         return (self.root / name).read_text()
 
     def run(self, script: str, pid1: str | None = None, shell: str = "/lib/own/sh",
-            timeout: float = 60) -> Done:  # fmt: skip
-        """Runs it below a new PID 1; nothing that it starts outlives it."""
+            timeout: float = 60, terminal: int = subprocess.DEVNULL) -> Done:  # fmt: skip
+        """Runs it below a new PID 1; nothing that it starts outlives it. A
+        terminal is its descriptor 9."""
         name = pid1 or PID1_OF[self.init]
         self.program(f"sbin/{name}", PID1.format(shell=shell))
         self.write("script", script)
-        scratch = [self.root / n for n in ("out", "err", "code", "script", f"sbin/{name}")]
+        # A pid of the last run would be another process of this one.
+        scratch = [self.root / n for n in ("out", "err", "code", "script", f"sbin/{name}",
+                                           "run/service.pid")]  # fmt: skip
         try:
             subprocess.run(
                 ["unshare", "--mount", "--pid", "--fork", "--kill-child",
                  f"--mount-proc={self.root}/proc", "chroot", self.root, f"/sbin/{name}"],
-                check=False, timeout=timeout, stdin=subprocess.DEVNULL,
+                check=False, timeout=timeout, stdin=terminal,
                 env={"PATH": os.environ["PATH"]},
             )  # fmt: skip
             out, err, code = (p.read_text(errors="replace") for p in scratch[:3])

@@ -3,7 +3,7 @@
  * (so it gets the labels of that place) and synced before it takes the name;
  * there is no moment without a borg, and one that runs keeps its own.
  */
-#include "job/borg_install.h"
+#include "bbs/borg_install.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define NEW_SUFFIX ".bbs-new"
@@ -98,6 +99,27 @@ int borg_place_check(const char *place, struct buf *why)
 	    S_ISLNK(st.st_mode) ? "a symbolic link, made by hand"
 				: "no plain file");
 	return -1;
+}
+
+char *borg_try_dir(const char *state, const char *place, struct buf *why)
+{
+	struct statvfs fs;
+	const char *below = state;
+	char *parent = strndup(place, (size_t)(strrchr(place, '/') - place));
+	if (parent != NULL && statvfs(below, &fs) == 0 &&
+	    (fs.f_flag & ST_NOEXEC) != 0)
+		below = parent;
+	char *dir = file_join(below, ".borg-update");
+	if (dir != NULL)
+		file_remove_tree(dir);
+	if (dir == NULL || mkdir(dir, 0700) != 0) {
+		buf_addf(why, "cannot make a directory in %s: %s", below,
+		    strerror(errno));
+		free(dir);
+		dir = NULL;
+	}
+	free(parent);
+	return dir;
 }
 
 static int copy_bytes(int from, int to)

@@ -3,20 +3,18 @@
  * binary that lacks a library works, and its first backup fails. Its home and
  * its cache are directories that vanish afterwards; exit codes decide.
  */
-#include "job/borg_prove.h"
+#include "bbs/borgproof.h"
 #include "base/limits.h"
 #include "base/proc.h"
 #include "base/text.h"
-#include "job/child.h"
 #include <string.h>
 
-/* A binary that unpacks itself takes 15 s on the smallest machines. */
-#define STEP_MS 120000u
-
 struct proof {
-	struct short_job *job;
 	const char *path, *dir;
+	borgproof_runner *runner;
+	void *ctx;
 	char **env;
+	struct buf *why;
 };
 
 /* Nothing of borg's own environment is taken over. */
@@ -58,39 +56,35 @@ static void add_last_line(struct buf *out, const char *text)
 static int step(struct proof *p, const char *const *words, struct buf *out)
 {
 	const char *argv[8] = {p->path};
-	struct child c;
-	struct buf why = BUF_INIT(4 * KIB);
+	struct borgproof_run run = {.argv = argv,
+	    .env = (const char *const *)p->env,
+	    .cwd = p->dir,
+	    .said = BUF_INIT(CHILD_OUTPUT_MAX)};
+	struct buf wrong = BUF_INIT(4 * KIB);
 	int n = 1, rc = -1;
 	for (; *words != NULL && n < 7; words++)
 		argv[n++] = *words;
-	child_init(&c, p->job->worker);
-	c.argv = argv;
-	c.env = (const char *const *)p->env;
-	c.cwd = p->dir;
-	c.out = CHILD_COLLECT;
-	c.timeout_ms = STEP_MS;
-	if (child_run(&c, &why) != 0) {
-		short_fail(p->job, "the new borg does not run here: %s",
-		    buf_str(&why));
-	} else if (c.timed_out) {
-		short_fail(p->job,
+	if (p->runner(p->ctx, &run, &wrong) != 0) {
+		buf_addf(p->why, "the new borg does not run here: %s",
+		    buf_str(&wrong));
+	} else if (run.timed_out) {
+		buf_addf(p->why,
 		    "the new borg does not work here: \"%s\" did not end "
 		    "within %u s",
-		    argv[1], STEP_MS / 1000);
-	} else if (c.stopped || c.exit_code != 0) {
-		add_last_line(&why,
-		    c.errors.len > 0 ? buf_str(&c.errors) : buf_str(&c.output));
-		short_fail(p->job,
+		    argv[1], BORGPROOF_STEP_MS / 1000);
+	} else if (run.code != 0) {
+		buf_addf(p->why,
 		    "the new borg does not work here: \"%s\" ended with code "
-		    "%d: %s",
-		    argv[1], c.exit_code, buf_str(&why));
+		    "%d: ",
+		    argv[1], run.code);
+		add_last_line(p->why, buf_str(&run.said));
 	} else {
 		rc = 0;
 		if (out != NULL)
-			buf_add(out, c.output.data, c.output.len);
+			buf_add(out, run.said.data, run.said.len);
 	}
-	child_release(&c);
-	buf_release(&why);
+	buf_release(&run.said);
+	buf_release(&wrong);
 	return rc;
 }
 
@@ -108,36 +102,27 @@ static int take_version(struct proof *p, struct buf *version)
 			buf_add(version, text, len);
 	}
 	if (rc == 0 && version->len == 0) {
-		buf_reset(version);
-		add_last_line(version, buf_str(&said));
-		short_fail(p->job, "what came is no borg: it says \"%s\"",
-		    buf_str(version));
+		buf_adds(p->why, "what came is no borg: it says \"");
+		add_last_line(p->why, buf_str(&said));
+		buf_adds(p->why, "\"");
 		rc = -1;
 	}
 	buf_release(&said);
 	return rc;
 }
 
-static void tell(struct short_job *s)
-{
-	text_copy(s->progress.message, sizeof(s->progress.message),
-	    "Trying the new borg");
-	worker_progress(s->worker, &s->progress);
-}
-
-int borg_prove(
-    struct short_job *s, const char *path, const char *dir, struct buf *version)
+int borgproof(const char *path, const char *dir, borgproof_runner *runner,
+    void *ctx, struct buf *version, struct buf *why)
 {
 	static const char *const help[] = {"help", "create", NULL};
 	static const char *const init[] = {
 	    "init", "--encryption=none", "repo", NULL};
 	static const char *const create[] = {
 	    "create", "repo::proof", "repo/README", NULL};
-	struct proof p = {s, path, dir, NULL};
+	struct proof p = {path, dir, runner, ctx, NULL, why};
 	int rc = -1;
-	tell(s);
 	if (make_env(&p) != 0)
-		short_fail(s, "out of memory");
+		buf_adds(why, "out of memory");
 	else if (take_version(&p, version) == 0 && step(&p, help, NULL) == 0 &&
 		 step(&p, init, NULL) == 0 && step(&p, create, NULL) == 0)
 		rc = 0;

@@ -1,0 +1,140 @@
+"""OpenWrt's procd is not to be had here: /etc/rc.common and PID 1 are STAND-INS.
+They note how they are called (/root/calls), and do what procd's documentation
+says of the parameters that the script sets: start the command, start it again
+after `respawn`'s second number of seconds, end it by TERM. What they prove is
+that the script is one that rc.common can read, and that install and uninstall
+call it as they should.
+"""
+
+from . import life
+from .busybox import Busybox, backs_up
+from .host import SECONDS, wait
+
+RC_COMMON = r"""#!/bin/sh
+# A stand-in for OpenWrt's /etc/rc.common, of bbs-agent's tests.
+script=$1
+name=${script##*/}
+echo "$name $2" >>/root/calls
+. "$script"
+procd_open_instance() { :; }
+procd_close_instance() { :; }
+procd_set_param() {
+	echo "param $*" >>/root/calls
+	what=$1
+	shift
+	case $what in
+	command) echo "$*" >/run/procd.$name.new ;;
+	respawn) echo "$2" >/run/procd.delay ;;
+	esac
+}
+begin() {
+	start_service
+	mv /run/procd.$name.new /run/procd.$name
+}
+end() {
+	rm -f /run/procd.$name
+	[ -s /run/procd.pid ] || return 0
+	kill "$(cat /run/procd.pid)" 2>/dev/null
+	while kill -0 "$(cat /run/procd.pid)" 2>/dev/null; do sleep 0.1; done
+	rm -f /run/procd.pid
+}
+case $2 in
+start) begin ;;
+stop) end ;;
+restart)
+	end
+	begin
+	;;
+reload) if type reload_service >/dev/null; then reload_service; else end; begin; fi ;;
+enable)
+	ln -sf "../init.d/$name" "/etc/rc.d/S$START$name"
+	ln -sf "../init.d/$name" "/etc/rc.d/K$STOP$name"
+	;;
+disable) rm -f "/etc/rc.d/S$START$name" "/etc/rc.d/K$STOP$name" ;;
+esac
+"""
+
+PID1 = r"""#!/bin/sh
+# A stand-in for OpenWrt's procd, of bbs-agent's tests.
+PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+cd /
+off() {
+	for script in /etc/rc.d/K*; do
+		[ ! -x "$script" ] || /bin/sh /etc/rc.common "/etc/init.d/${script##*/K10}" stop
+	done
+	exec poweroff -f
+}
+trap off USR2
+rm -f /run/up /run/procd*
+for script in /etc/rc.d/S*; do
+	[ ! -x "$script" ] || /bin/sh /etc/rc.common "/etc/init.d/${script##*/S95}" start
+done
+touch /run/up
+while :; do
+	for service in /run/procd.bbs-agent; do
+		[ -s "$service" ] || continue
+		pid=$(cat /run/procd.pid 2>/dev/null)
+		[ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null || continue
+		if [ -n "$pid" ]; then
+			sleep "$(cat /run/procd.delay)" & wait $!
+			[ -s "$service" ] || continue
+		fi
+		$(cat "$service") >>/var/log/service 2>&1 &
+		echo $! >/run/procd.pid
+	done
+	sleep 0.2 & wait $!
+done
+"""
+
+
+class Procd(Busybox):
+    """The tree is busybox'; PID 1 and rc.common are what makes it procd's."""
+
+    init = "procd"
+    is_up = "[ -e /run/up ]"
+    start = "/etc/init.d/bbs-agent start"
+    stop = "/etc/init.d/bbs-agent stop"
+    reload = ""
+
+    def prepare(self) -> None:
+        super().prepare()
+        (self.tree / "etc/inittab").unlink()
+        (self.tree / "etc/rc.d").mkdir()
+        # A shell's name is its script's only when the kernel starts that.
+        for name, text in (("sbin/procd", PID1), ("etc/rc.common", RC_COMMON)):
+            (self.tree / name).write_text(text)
+            (self.tree / name).chmod(0o755)
+        (self.tree / "sbin/init").unlink()
+        # As OpenWrt's: it becomes procd.
+        (self.tree / "sbin/init").write_text("#!/bin/sh\nexec /sbin/procd\n")
+        (self.tree / "sbin/init").chmod(0o755)
+
+
+def calls_as_it_should(w: life.World) -> str:
+    calls = (w.host.tree / "root/calls").read_text().splitlines()
+    for call in ("bbs-agent enable", "bbs-agent restart", "param command /usr/local/bin/bbs-agent run",
+                 "param respawn 3600 10 0", "param term_timeout 20", "param stderr 1"):  # fmt: skip
+        assert call in calls, calls
+    return "enabled, started, with its parameters"
+
+
+def stops_in_a_backup(w: life.World) -> str:
+    (w.host.tree / "root/slow").touch()
+    job = w.bbs.add_backup(w.repo.url, ["/root/slow"], w.repo.passphrase)
+    w.bbs.wait_running(job)
+    w.host.run(w.host.stop)
+    assert not w.host.run("cat /proc/[0-9]*/comm 2>/dev/null | grep -E 'bbs-agent|^borg'; true")
+    if not job.reports:
+        w.host.run(w.host.start)
+    report = w.bbs.wait_status(job, SECONDS)
+    assert report["result"] == "failed" and "Interrupted" in report["error_log"], report
+    w.host.run(w.host.start)
+    wait(lambda: w.host.agent(), "it does not start again")
+    return "stopped in mid-backup, and reported"
+
+
+STEPS: tuple[life.Step, ...] = (
+    life.installs, calls_as_it_should, life.starts_again_after_a_kill, life.survives_a_reboot,
+    backs_up, stops_in_a_backup, life.uninstalls, life.comes_up_installed,
+)  # fmt: skip
