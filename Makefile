@@ -108,7 +108,7 @@ LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
 ifneq ($(OWN_RUNTIME),)
 LIBGCC := $B/runtime.o
 $(BIN): $(LIBGCC)
-$(LIBGCC): release/runtime.c $(OUT)/.flags
+$(LIBGCC): dist/runtime.c $(OUT)/.flags
 	@mkdir -p $(@D)
 	$Q$(CC) $(LANGUAGE) $(SHARED_CFLAGS) -Os -ffreestanding -c -o $@ $<
 endif
@@ -187,7 +187,7 @@ $(BEARSSL): $(MUSL)/lib/libc.a vendor/bearssl.mk
 # ---- everything else --------------------------------------------------------
 
 include tests/tests.mk
-include release/release.mk
+include dist/dist.mk
 
 .PHONY: clean distclean help
 clean:

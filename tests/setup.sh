@@ -96,7 +96,7 @@ optional=''
 # Two lines for each row of the table.
 cross_compilers() {
 	awk '/^[^#]/ { print "command", $2 "-gcc", $3
-		print "kernel", $2 "-gcc", $4 }' "$here/../release/architectures"
+		print "kernel", $2 "-gcc", $4 }' "$here/../dist/architectures"
 }
 
 die() {

@@ -204,8 +204,8 @@ reproducible:
 # ---- lint -------------------------------------------------------------------
 
 C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
-	release/*.c))
-SCRIPTS = $(shell find .ci tests vendor/*.sh release install.sh -type f -exec \
+	dist/*.c))
+SCRIPTS = $(shell find .ci tests vendor/*.sh dist install.sh -type f -exec \
 	awk 'FNR == 1 && /^\043!.*[\/ ](ba|da)?sh/ { print FILENAME }' {} +)
 LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)
 

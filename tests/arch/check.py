@@ -1,6 +1,6 @@
 """check.py ARCH: does the program of an architecture work?
 
-build/dist/ARCH/program is installed into a directory, registers over TLS,
+build/arch/ARCH/program is installed into a directory, registers over TLS,
 polls, makes a backup (borg is a stand-in; ssh, sshd and the catalogue are
 real), browses, and ends. What it must never contain is looked for in its
 instructions. One line on standard output, when all of it is well.
@@ -29,6 +29,10 @@ from support.sshd import Sshd  # noqa: E402
 SLOW = 60  # seconds that a step may take: emulated, on a busy machine
 # Where kernels with pages of 64 KiB are found.
 PAGES_64K = ("aarch64", "armv7hf", "armv5", "mips", "mipsel", "ppc64le")
+# The smallest that the program is for, as qemu calls it. The network process
+# has an empty environment and runs on qemu's usual one: for that there is the
+# look at the instructions.
+CPU = {"i686": "486", "armv5": "arm926", "mips": "24Kc", "mipsel": "24Kc"}
 SIZE, YEAR_2040 = 5 << 30, 2208988800  # beyond what 32 bits hold
 
 # What a processor of that kind does not have, and the functions that are only
@@ -46,11 +50,11 @@ FORBIDDEN = {
 
 def row(arch: str) -> tuple[str, str]:
     """Its compiler and its qemu."""
-    for line in (TOP / "release/architectures").read_text().splitlines():
+    for line in (TOP / "dist/architectures").read_text().splitlines():
         words = line.split()
         if words and words[0] == arch:
             return words[1], words[4]
-    raise ValueError(f"there is no {arch} in release/architectures")
+    raise ValueError(f"there is no {arch} in dist/architectures")
 
 
 def look_inside(program: Path, arch: str, compiler: str) -> None:
@@ -66,7 +70,7 @@ def look_inside(program: Path, arch: str, compiler: str) -> None:
     if arch not in FORBIDDEN:
         return
     pattern, exempt = FORBIDDEN[arch]
-    full = TOP / "build/dist" / arch / "bbs-agent.full"
+    full = TOP / "build/arch" / arch / "bbs-agent.full"
     text = subprocess.run([f"{compiler}-objdump", "-d", "--no-show-raw-insn", full],
                           capture_output=True, text=True, check=True).stdout  # fmt: skip
     function = ""
@@ -121,6 +125,8 @@ def judge_log(agent: Agent, emulated: bool) -> None:
 
 
 def live(agent: Agent, bbs: BBS, sshd: Sshd, directory: Path, emulated: bool) -> None:
+    if cpu := os.environ.get("QEMU_CPU"):
+        agent.env["QEMU_CPU"] = cpu
     bbs.use_ssh(sshd.access)
     install(agent, bbs, directory)
     big = directory / "big"
@@ -141,11 +147,13 @@ def live(agent: Agent, bbs: BBS, sshd: Sshd, directory: Path, emulated: bool) ->
 
 def main() -> int:
     arch = sys.argv[1]
-    program = TOP / "build/dist" / arch / "program"
+    program = TOP / "build/arch" / arch / "program"
     compiler, qemu = row(arch)
     began = time.monotonic()
     look_inside(program, arch, compiler)
-    how = foreign.prepare(program, qemu)
+    if arch in CPU:
+        os.environ["QEMU_CPU"] = CPU[arch]
+    how = foreign.prepare(program, qemu, CPU.get(arch))
     process.adopt_orphans()
     with tempfile.TemporaryDirectory(prefix=f"bbs-arch-{arch}-") as name:
         directory = Path(name)

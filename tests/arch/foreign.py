@@ -78,15 +78,21 @@ def enter(program: Path, qemu: str) -> None:
     Path(place, "register").write_text(rule(program, qemu))
 
 
-def prepare(program: Path, qemu: str) -> str:
-    """How it runs from now on, in words."""
-    if starts(program):
+def prepare(program: Path, qemu: str, cpu: str | None) -> str:
+    """How it runs from now on, in words. With `cpu`, one of that kind is
+    emulated even where the program could run as it is."""
+    if cpu is None and starts(program):
         return "here"
     path = next((p for d in ("/usr/bin", "/usr/local/bin") for suffix in ("-static", "")
                  if (p := Path(d, qemu + suffix)).exists()), None)  # fmt: skip
     if path is None:
         raise OSError(f"{qemu}-static is missing; on Debian it is in qemu-user-static")
-    enter(program, str(path))
+    try:
+        enter(program, str(path))
+    except OSError:
+        if starts(program):
+            return "here"
+        raise
     if not starts(program):
         raise OSError(f"{path} does not start {program}")
-    return qemu
+    return qemu if cpu is None else f"{qemu} -cpu {cpu}"

@@ -1,4 +1,4 @@
-"""A release: what release/assemble puts together from programs, keys and files,
+"""A release: what dist/assemble puts together from programs, keys and files,
 and install.sh on what came out. The programs of other machines are the concern
 of make test-arch: here there is this machine's alone."""
 
@@ -29,15 +29,13 @@ def openssl(*words: str | Path) -> None:
 
 
 class Maker:
-    """Calls release/assemble for directories of its own."""
+    """Calls dist/assemble for directories of its own."""
 
     def __init__(self, place: Path) -> None:
         self.place, self.out, self.built = place, place / "dist", place / "built"
         (self.built / ARCH).mkdir(parents=True)
         shutil.copy(BINARY, self.built / ARCH / "program")
         (self.built / ARCH / "checked").write_text("OK, says this test\n")
-        self.out.mkdir()
-        (self.out / "README.md").write_text("kept\n")
         self.key, self.public = self.keys("key", "prime256v1")
 
     def keys(self, name: str, curve: str) -> tuple[Path, Path]:
@@ -50,7 +48,7 @@ class Maker:
         env = {"PATH": os.environ["PATH"], "DIST": str(self.out), "BUILT": str(self.built)}
         env |= {name: str(path) for name, path in files.items()}
         return subprocess.run(
-            [TOP / "release/assemble", *(words or [ARCH])], env=env, capture_output=True,
+            [TOP / "dist/assemble", *(words or [ARCH])], env=env, capture_output=True,
             text=True, stdin=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
 
@@ -78,6 +76,7 @@ def maker(place: Path) -> Maker:
 
 
 def test_what_is_in_it(maker: Maker) -> None:
+    maker.make()
     (maker.out / "bbs-agent-vax").write_text("of an earlier release")
     said = maker.make()
     version = subprocess.run([BINARY, "version"], capture_output=True, text=True).stdout.split()[1]
@@ -85,7 +84,7 @@ def test_what_is_in_it(maker: Maker) -> None:
     assert "not signed" in said and len(said.splitlines()) == 3
     names = ["README.md", "SHA256SUMS", f"bbs-agent-{ARCH}", "install.sh"]
     assert sorted(maker.listing()) == sorted([*names, f"bbs-agent-{version}-{ARCH}.tar.gz"])
-    assert (maker.out / "README.md").read_text() == "kept\n"
+    assert (maker.out / "README.md").read_bytes() == (TOP / "dist/README.md").read_bytes()
     sums = (maker.out / "SHA256SUMS").read_text().splitlines()
     assert sums[0] == f"# bbs-agent {version}"
     for check in (["sha256sum", "-c"], ["busybox", "sha256sum", "-c"]):
@@ -122,6 +121,19 @@ def test_a_bundle(maker: Maker) -> None:
     assert modes["ca.pem"] == modes["SHA256SUMS"] == 0o644
 
 
+def test_a_borg_goes_where_it_runs(maker: Maker) -> None:
+    """By its head: byte order (ppc64le has that of x86), class, machine."""
+    other, script = maker.place / "other-borg", maker.place / "borg.sh"
+    for at in (4, 5, 18):
+        data = bytearray(Path("/bin/true").read_bytes())
+        data[at] ^= 3
+        other.write_bytes(data)
+        refused(maker.run(BORG=other), f"is for none of: {ARCH}")
+    script.write_text("#!/bin/sh\n")
+    assert f"{script} is in the bundles for: {ARCH}\n" in maker.make(BORG=script)
+    assert (maker.unpack() / "borg").read_text() == "#!/bin/sh\n"
+
+
 def test_the_signature(maker: Maker) -> None:
     """DER, over the bytes of SHA256SUMS; install.sh checks it when it has the key."""
     maker.make(SIGN_KEY=maker.key, RELEASE_KEY=maker.public)
@@ -141,9 +153,10 @@ def test_two_keys(maker: Maker) -> None:
     """While keys change, a release carries the old one and the new one."""
     other, other_public = maker.keys("other", "prime256v1")
     both = maker.place / "both.pem"
-    both.write_text(other_public.read_text() + maker.public.read_text())
-    for key in (maker.key, other):
-        maker.make(SIGN_KEY=key, RELEASE_KEY=both)
+    text = "The old one, it's for 3.0:\n" + maker.public.read_text() + other_public.read_text()
+    both.write_bytes(text.replace("\n", "\r\n").encode())
+    for key, public in ((maker.key, both), (other, both), (other, f"{maker.public} {other_public}")):
+        maker.make(SIGN_KEY=key, RELEASE_KEY=public)
         done = install(maker.out, "--version")
         assert done.returncode == 0 and done.stderr == "", done.stderr
     third = maker.keys("third", "prime256v1")[0]
@@ -165,7 +178,9 @@ def test_a_wrong_key(maker: Maker) -> None:
     for wrong in (long_key, rsa, locked, junk, maker.public, maker.place / "none.pem"):
         for words in ((ARCH,), ("--look", ARCH)):
             refused(maker.run(*words, SIGN_KEY=wrong), f"SIGN_KEY={wrong}")
-    for wrong in (long_public, junk, maker.key, maker.place / "none.pem"):
+    three = maker.place / "three.pem"
+    three.write_text(maker.public.read_text() * 3)
+    for wrong in (long_public, junk, three, maker.key, maker.place / "none.pem"):
         refused(maker.run(RELEASE_KEY=wrong), f"RELEASE_KEY={wrong}")
     other = maker.keys("other", "prime256v1")[1]
     refused(maker.run(SIGN_KEY=maker.key, RELEASE_KEY=other), "does not belong")

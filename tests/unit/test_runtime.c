@@ -1,6 +1,6 @@
 /* What stands in for libgcc on small processors, against this machine's own
  * instructions. */
-#include "../../release/runtime.c"
+#include "../../dist/runtime.c"
 #include "fixture.h"
 
 /* Numbers of every length, the same ones each time. */
