@@ -195,6 +195,7 @@ test-hosts:
 	tests/setup.sh hosts
 	$(MAKE) all
 	$(PYTHON) tests/hosts/run
+	$(MAKE) test-arch
 
 reproducible:
 	tests/setup.sh build
