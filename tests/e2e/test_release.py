@@ -156,6 +156,8 @@ def test_a_wrong_key(maker: Maker) -> None:
     other = maker.keys("other", "prime256v1")[1]
     refused(maker.run(SIGN_KEY=maker.key, RELEASE_KEY=other), "does not belong")
     refused(maker.run(BORG=maker.place / "none"), "BORG=")
+    for words in (("vax",), ("--look", ARCH, "vax")):
+        refused(maker.run(*words), "there is no vax in")
     assert maker.listing() == before
 
 
