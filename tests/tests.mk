@@ -213,6 +213,7 @@ test-hosts:
 	tests/setup.sh hosts
 	$(MAKE) all
 	$(PYTHON) tests/hosts/run
+	$(MAKE) test-arch
 
 test-slow: $(BIN)
 	BBS_TEST_SLOW=1 $(PYTHON) -m pytest -q tests/e2e/test_stuck.py
@@ -237,7 +238,8 @@ soak:
 
 # ---- lint -------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
+	dist/*.c))
 SCRIPTS = $(shell find .ci tests vendor/*.sh dist install.sh -type f -exec \
 	awk 'FNR == 1 && /^\043!.*[\/ ](ba|da)?sh/ { print FILENAME }' {} +)
 LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)
