@@ -106,7 +106,7 @@ $(UNIT)/.flags $(UNIT)/.link: force
 
 #: make e2e           the real binary against real borg, sshd, nginx
 #: make reproducible  build once more elsewhere and compare byte for byte
-#: make test-hosts    install on a booted systemd (root; the first time slow)
+#: make test-hosts    install on booted hosts (root; the first time slower)
 .PHONY: e2e reproducible test-hosts
 e2e: $(BIN) $(CHECKS)
 	$(PYTHON) tests/e2e/run

@@ -63,8 +63,11 @@ class Host:
     def boot(self) -> None:
         with self.console.open("ab") as console:
             self.process = subprocess.Popen(
-                nspawn("--console=pipe", "-D", self.tree, "-b"),
+                # It ends with us, and the container with it.
+                ["setpriv", "--pdeathsig", "KILL",
+                 *nspawn("--console=pipe", "-D", self.tree, "-b")],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                start_new_session=True,
             )  # fmt: skip
         wait(lambda: self.pid1 and self.succeeds(self.is_up), f"{self.name} does not boot")
 

@@ -1,8 +1,8 @@
 /* Where a borg may be put, how it gets there, and how it is taken back. */
 #include "base/file.h"
 #include "base/limits.h"
-#include "fixture.h"
 #include "bbs/borg_install.h"
+#include "fixture.h"
 #include "job/borg_update.h"
 #include <setjmp.h>
 #include <stdarg.h>
