@@ -53,6 +53,7 @@ class Host:
     def __init__(self, place: Path) -> None:
         self.tree = place / self.name
         self.console = place / f"{self.name}.console"
+        self.machine = f"{type(self).__name__.lower()}-{os.getpid()}"
         self.process: subprocess.Popen[bytes] | None = None
         trees.copy(trees.tree(self.name), self.tree)
         self.prepare()
@@ -65,7 +66,7 @@ class Host:
             self.process = subprocess.Popen(
                 # It ends with us, and the container with it.
                 ["setpriv", "--pdeathsig", "KILL",
-                 *nspawn("--console=pipe", "-D", self.tree, "-b")],
+                 *nspawn("--console=pipe", f"--machine={self.machine}", "-D", self.tree, "-b")],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 start_new_session=True,
             )  # fmt: skip
