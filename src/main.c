@@ -2,14 +2,16 @@
  * The command line: verbs and options, and nothing of what they do. Wrong
  * usage ends with 2, a host that is not configured with 3.
  */
+#include "agent/logging.h"
 #include "agent/supervisor.h"
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/doctor.h"
+#include "cli/status.h"
 #include "net/net.h"
 #include "setup/setup.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,14 +24,16 @@
 struct command_line {
 	const char *verb;
 	const char *root, *config;
-	bool debug, once;
+	bool debug, once, json;
 	const char *topic; /* of help */
 	struct setup_options setup;
+	struct doctor_options doctor;
+	struct status_options status;
 	unsigned verbs; /* those that take all the options given */
 };
 
 /* What an option is for. */
-enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, ANY = 7 };
+enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, STATUS = 8, DOCTOR = 32, ANY = 63 };
 
 #define AT(member) offsetof(struct command_line, member)
 static const struct option {
@@ -55,6 +59,9 @@ static const struct option {
     {"--on-server", false, INSTALL, AT(setup.on_server)},
     {"--dry-run", false, INSTALL | UNINSTALL, AT(setup.dry_run)},
     {"--purge", false, UNINSTALL, AT(setup.purge)},
+    {"--watch", false, STATUS, AT(status.watch)},
+    {"--json", false, STATUS | DOCTOR, AT(json)},
+    {"--accept-host-key", false, DOCTOR, AT(doctor.accept_host_key)},
 };
 #define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
 
@@ -63,8 +70,10 @@ static const char usage[] =
     "\n"
     "commands:\n"
     "  run [--once] [--debug]  the agent, in the foreground\n"
+    "  status [--watch|--json] is it running, what does it do\n"
     "  install                 put the agent onto this host and start it\n"
     "  uninstall [--purge]     take it away again\n"
+    "  doctor [--json]         check every link from here to the backup\n"
     "  version                 print the version\n"
     "  help [COMMAND]          this text, or more on one command\n"
     "\n"
@@ -125,6 +134,30 @@ static const char usage_uninstall[] =
     "\n"
     "  --purge    configuration and keys, too\n"
     "  --dry-run  say what would be done\n";
+
+static const char usage_doctor[] =
+    "usage: bbs-agent doctor [--json] [--accept-host-key] [--root DIR]\n"
+    "\n"
+    "Checks each link that a backup needs, and says what to do about those\n"
+    "that do not hold: OK, WARN, FAIL, or - where it cannot be known. Ends\n"
+    "with 1 when something failed. It only looks, but the test of SSH keeps\n"
+    "the server's host key when it is the first one.\n"
+    "\n"
+    "  --json             for programs\n"
+    "  --accept-host-key  keep the SSH host key that the server has now, "
+    "after\n"
+    "                     showing both (asks first on a terminal)\n";
+
+static const char usage_status[] =
+    "usage: bbs-agent status [--watch | --json] [--root DIR]\n"
+    "\n"
+    "Shows whether the agent runs, whether the server answers it, the job "
+    "that\n"
+    "runs, and the last ten. No root is needed. Ends with 3 when it does not\n"
+    "run.\n"
+    "\n"
+    "  --watch  stays and follows; q or Ctrl-C ends it\n"
+    "  --json   one line for scripts; the README explains its keys\n";
 
 /* Takes --name VALUE, --name=VALUE or --name; 1 taken, 0 another option, -1
  * value missing. */
@@ -211,6 +244,10 @@ static int show_help(const struct command_line *c)
 		fputs(usage_install, stdout);
 	else if (strcmp(c->topic, "uninstall") == 0)
 		fputs(usage_uninstall, stdout);
+	else if (strcmp(c->topic, "doctor") == 0)
+		fputs(usage_doctor, stdout);
+	else if (strcmp(c->topic, "status") == 0)
+		fputs(usage_status, stdout);
 	else if (strcmp(c->topic, "version") == 0)
 		puts("usage: bbs-agent version");
 	else if (strcmp(c->topic, "help") == 0)
@@ -218,37 +255,6 @@ static int show_help(const struct command_line *c)
 	else
 		return wrong_usage("no such command", c->topic);
 	return EXIT_DONE;
-}
-
-static void log_warnings(const struct buf *warnings)
-{
-	const char *line = buf_str(warnings);
-	while (*line != '\0') {
-		size_t len = strcspn(line, "\n");
-		log_warning("%.*s", (int)len, line);
-		line += len;
-		line += *line == '\n';
-	}
-}
-
-static int open_log(
-    const struct config *c, const struct command_line *line, int *fd)
-{
-	*fd = -1;
-	if (c->log_file != NULL && !line->debug) {
-		*fd = open(c->log_file,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
-		    0640);
-		if (*fd < 0) {
-			fprintf(stderr,
-			    "bbs-agent: cannot open the log %s: "
-			    "%s\n",
-			    c->log_file, strerror(errno));
-			return -1;
-		}
-	}
-	log_open(line->debug ? LOG_LEVEL_DEBUG : c->log_level, *fd);
-	return 0;
 }
 
 static int run(const struct command_line *line)
@@ -266,15 +272,19 @@ static int run(const struct command_line *line)
 		return EXIT_FAILED;
 	}
 	if (config_load(&config, paths.config, &warnings, &why, &missing)) {
-		fprintf(stderr, "bbs-agent: %s\n", buf_str(&why));
+		logging_fail(&why);
 		rc = missing ? EXIT_UNCONFIGURED : EXIT_FAILED;
 		goto out;
 	}
-	struct supervisor_options options = {.once = line->once};
+	struct supervisor_options options = {
+	    .once = line->once, .debug = line->debug};
 	log_hide(config.api_key);
-	if (open_log(&config, line, &options.log_fd) == 0) {
-		log_warnings(&warnings);
+	if (logging_open(&config, line->debug, &options.log_fd, &why) == 0) {
+		logging_use(&config, &paths, line->debug, options.log_fd);
+		logging_warn(&warnings);
 		rc = supervisor_run(&config, &paths, &options);
+	} else {
+		logging_fail(&why);
 	}
 out:
 	log_forget();
@@ -302,8 +312,8 @@ static int run_verb(struct command_line *line, char **argv)
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} verbs[] = {
-	    {"run", RUN}, {"install", INSTALL}, {"uninstall", UNINSTALL}};
+	} verbs[] = {{"run", RUN}, {"install", INSTALL},
+	    {"uninstall", UNINSTALL}, {"status", STATUS}, {"doctor", DOCTOR}};
 	size_t i = 0, count = sizeof(verbs) / sizeof(verbs[0]);
 	while (i < count && strcmp(verbs[i].name, line->verb) != 0)
 		i++;
@@ -313,6 +323,23 @@ static int run_verb(struct command_line *line, char **argv)
 		return wrong_usage("an option is not one of", line->verb);
 	if (verbs[i].bit == RUN)
 		return run(line);
+	if (verbs[i].bit == DOCTOR) {
+		line->doctor.json = line->json;
+		line->doctor.root = line->root;
+		line->doctor.config = line->config;
+		return doctor_run(&line->doctor);
+	}
+	if (verbs[i].bit == STATUS) {
+		line->status.json = line->json;
+		if (line->status.watch && line->json)
+			return wrong_usage(
+			    "--watch does not go with", "--json");
+		line->status.root = line->root;
+		line->status.config = line->config != NULL
+					  ? line->config
+					  : getenv("BBS_AGENT_CONFIG");
+		return status_run(&line->status);
+	}
 	line->setup.root = line->root;
 	line->setup.config = line->config;
 	if (verbs[i].bit == UNINSTALL)

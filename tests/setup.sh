@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a command of the Makefile needs and this machine lacks.
 #
-# tests/setup.sh build|demo|test|hosts|bench|lint
+# tests/setup.sh build|demo|test|hosts|bench|lint|fuzz
 #
 # Where there is apt, and this is root or sudo asks nothing, the packages are
 # installed, without starting any service of theirs. Elsewhere they are named.
@@ -47,9 +47,11 @@ file /usr/lib/postgresql/*/bin/initdb postgresql
 command dropbear dropbear-bin
 library libnss_wrapper.so libnss-wrapper
 command busybox busybox-static
+command tmux tmux
 command curl curl
 command wget wget
 command unshare util-linux
+command strace strace
 python pytest python3-pytest
 "
 # What boots a host to install on:
@@ -70,6 +72,14 @@ command clang-format clang-format
 command clang-tidy clang-tidy
 command cppcheck cppcheck
 command shellcheck shellcheck
+"
+# What looks for inputs that break it.
+fuzz="$build
+header stdio.h libc6-dev
+command python3 python3
+command openssl openssl
+command clang clang
+file /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev
 "
 
 die() {
@@ -153,7 +163,8 @@ bench) list=$bench ;;
 hosts) list=$hosts ;;
 test) list=$test ;;
 lint) list=$lint ;;
-*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint" ;;
+fuzz) list=$fuzz ;;
+*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint|fuzz" ;;
 esac
 
 packages=$(missing "$list" | tr '\n' ' ')

@@ -78,12 +78,26 @@ $(UNIT)/tests/%.o: tests/unit/%.c $(UNIT)/.flags | $(FETCHED)
 
 CHECKS := $(patsubst tests/check/%.c,build/tests/%,\
 	$(sort $(wildcard tests/check/*.c)))
+# Like the agent itself, with musl and without sanitizers: the system calls
+# must be those of a release.
+SANDBOXCHECK := build/tests/sandboxcheck
+SANDBOX_OBJS := $(filter-out %/agent/main.o,$(OBJS))
 
-#: make checks        build/tests/x509check, jsoncheck, httpcheck
+#: make checks        build/tests/x509check, jsoncheck, httpcheck, sandboxcheck
 .PHONY: checks
 checks: $(CHECKS)
 
-$(CHECKS): build/tests/%: tests/check/%.c $(UNIT_LIB) $(UNIT_BEARSSL)
+$(SANDBOXCHECK): tests/check/sandboxcheck.c $(BIN)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) -c -o $@.o $<
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o \
+		$(MUSL)/lib/crti.o $@.o $(SANDBOX_OBJS) $(BEARSSL) \
+		-Wl,--start-group $(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group \
+		$(MUSL)/lib/crtn.o
+
+$(filter-out $(SANDBOXCHECK),$(CHECKS)): build/tests/%: tests/check/%.c \
+		$(UNIT_LIB) $(UNIT_BEARSSL)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
 	$Q$(UNIT_CC) $(UNIT_CFLAGS) $(INCLUDES) -o $@ $< $(UNIT_LIB) $(UNIT_BEARSSL)
@@ -102,13 +116,79 @@ $(UNIT)/.flags $(UNIT)/.link: force
 
 -include $(UNIT_OBJS:.o=.d) $(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
 
+# ---- fuzzers ----------------------------------------------------------------
+# Each tests/fuzz/fuzz_*.c is a program with libFuzzer in it; the agent's own
+# sources and BearSSL are compiled so that it sees which ways are taken.
+
+FUZZ := build/fuzz
+FUZZ_CC := clang
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS := $(LANGUAGE) $(WARNINGS) -O1 -g -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link $(FUZZ_SANITIZE)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(FUZZ)/%,\
+	$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_OBJS := $(UNIT_SRCS:src/%.c=$(FUZZ)/src/%.o)
+FUZZ_BEARSSL := $(FUZZ)/bearssl/libbearssl.a
+# What a recorded session needs to be the same each time.
+FUZZ_WRAP := -Wl,--wrap=dial_host,--wrap=getrandom \
+	-Wl,--wrap=br_prng_seeder_system
+SECONDS ?= 60
+
+#: make fuzz          each fuzzer for 60 s (SECONDS=5, RUNS=1000000, ONLY=tls)
+.PHONY: fuzz
+fuzz:
+	tests/setup.sh fuzz
+	$(MAKE) $(FUZZERS)
+	tests/fuzz/run $(SECONDS) $(if $(ONLY),$(ONLY:%=$(FUZZ)/fuzz_%),$(FUZZERS))
+
+$(FUZZERS): $(FUZZ)/%: tests/fuzz/%.c tests/fuzz/fuzz.c tests/fuzz/fuzz.h \
+		$(FUZZ)/libagent.a $(FUZZ_BEARSSL)
+	@echo "  LD    $@"
+	$Q$(FUZZ_CC) $(FUZZ_CFLAGS) $(INCLUDES) -Itests/fuzz -fsanitize=fuzzer \
+		$(if $(filter %_tls,$@),$(FUZZ_WRAP)) -o $@ $< \
+		tests/fuzz/fuzz.c $(FUZZ)/libagent.a $(FUZZ_BEARSSL)
+
+$(FUZZ)/libagent.a: $(FUZZ_OBJS)
+	@rm -f $@
+	$Qar rcs $@ $(FUZZ_OBJS)
+
+$(FUZZ)/src/%.o: src/%.c | $(FETCHED)
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	$Q$(FUZZ_CC) $(FUZZ_CFLAGS) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(FUZZ_BEARSSL): $(FETCHED) vendor/bearssl.mk
+	@echo "  BEARSSL $(@D)"
+	$Qrm -rf $(@D)
+	$Q$(MAKE) -f vendor/bearssl.mk SRC=$(BEARSSL_SRC) DIR=$(@D) \
+		CC=$(FUZZ_CC) AR=ar CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address'
+
+-include $(FUZZ_OBJS:.o=.d)
+
+# ---- the clock under test ----------------------------------------------------
+# build/tests/bbs-agent-clock: the release's own objects, linked once more with
+# clocks that a test sets (tests/clock/seam.c).
+
+CLOCK := build/tests/bbs-agent-clock
+CLOCK_WRAPS := -Wl,--wrap=clock_gettime,--wrap=time,--wrap=poll \
+	-Wl,--wrap=timerfd_settime
+
+$(CLOCK): tests/clock/seam.c $(BIN)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) -c -o build/tests/seam.o $<
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) $(CLOCK_WRAPS) -o $@ \
+		$(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) \
+		build/tests/seam.o $(BEARSSL) -Wl,--start-group \
+		$(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group $(MUSL)/lib/crtn.o
+
 # ---- end to end -------------------------------------------------------------
 
 #: make e2e           the real binary against real borg, sshd, nginx
 #: make reproducible  build once more elsewhere and compare byte for byte
 #: make test-hosts    install on booted hosts (root; the first time slower)
 .PHONY: e2e reproducible test-hosts
-e2e: $(BIN) $(CHECKS)
+e2e: $(BIN) $(CHECKS) $(CLOCK)
 	$(PYTHON) tests/e2e/run
 
 test-hosts:

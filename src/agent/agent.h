@@ -7,6 +7,7 @@
 
 #include "agent/jobs.h"
 #include "agent/refusal.h"
+#include "agent/statusfile.h"
 #include "agent/trouble.h"
 #include "base/proc.h"
 #include "bbs/answer.h"
@@ -37,8 +38,11 @@ struct helper {
 /* Processes of a job whose worker died: stopped, then killed. */
 #define ORPHANS_MAX 8
 struct orphan {
+	int64_t job_id;
 	pid_t group;
-	uint64_t start, kill_at;
+	uint64_t start;
+	uint64_t next_at; /* SIGKILL, then the end of our patience */
+	bool killed, let_go;
 };
 
 struct memory_report {
@@ -70,9 +74,22 @@ struct spool {
 /* Downloads of jobs (fetch.c). */
 struct fetch {
 	struct net *net; /* NULL: none was needed lately */
-	int self;
-	int64_t job_id; /* whose is under way, 0: none */
+	int64_t job_id;	 /* whose is under way, 0: none */
 	uint64_t rest_at;
+	bool stale; /* its configuration is an old one */
+};
+
+/* Whom the network processes trust (nets.c): files of anchors, -1: none, and
+ * what they were read from. The two may be one. */
+struct net_trust {
+	int anchors, others;
+	struct buf name, others_name;
+};
+
+/* What the service manager was told last (notify_status.c). */
+struct notice {
+	char line[400];
+	uint64_t at;
 };
 
 /* A job changed this host: the server is to know before its report. */
@@ -85,11 +102,15 @@ enum renewal {
 };
 
 struct agent {
-	const struct config *config;
+	struct config *config; /* replaced by reload.c alone */
 	const struct paths *paths;
-	bool once;
+	bool once, debug;
 	int log_fd;
+	int self; /* our own binary, -1: not open yet */
+	bool has_trust;
+	struct net_trust trust;
 	int signals; /* signalfd */
+	int alarm;   /* wakes the loop after a suspend, too; -1: none */
 	int lock;
 
 	struct net *polls;   /* whatever is quick */
@@ -98,16 +119,23 @@ struct agent {
 	int64_t call_job;
 	uint64_t call_log;	/* number of the job's line that it carries */
 	struct trouble trouble; /* of `polls` */
-	struct json answer;	/* the last one's; kept for its memory */
+	bool unreachable;	/* it is that no answer comes at all */
+	uint64_t contact_at;	/* the last answer that was good, 0: none */
+	struct notice notice;
+	struct json answer; /* the last one's; kept for its memory */
 
 	struct jobs jobs;
 	struct spool spool;
 	struct fetch fetch;
+	struct history history;
+	struct statusfile status;
 	enum renewal renewal;
 	struct orphan orphans[ORPHANS_MAX];
 	struct lost *lost; /* recovery.c */
 	struct helper sysinfo, ssh_test;
-	struct buf host; /* the body of register and info */
+	struct buf host;   /* the body of register and info */
+	struct buf early;  /* the same without borg, at the start */
+	uint64_t early_at; /* it is used then, should borg still be silent */
 	struct ssh_info ssh_info;
 	uint64_t borg_stamp; /* changes when borg's file does */
 
@@ -141,6 +169,8 @@ void answers_progress(
     struct agent *a, struct job *job, const struct json *j, uint64_t now);
 void answers_heartbeat(struct agent *a, const struct json *j, uint64_t now);
 void answers_ssh_key(struct agent *a, const struct json *j, uint64_t now);
+/* The policy may be another one: what did not begin yet is judged anew. */
+void answers_judge_again(struct agent *a);
 
 /* runner.c: workers. */
 void runner_start_job(struct agent *a, struct job *job, uint64_t now);
@@ -159,15 +189,22 @@ uint64_t runner_overdue(struct agent *a, uint64_t now);
  * be the one that is meant. */
 void runner_adopt(
     struct agent *a, int64_t id, const struct proc *group, uint64_t now);
+/* Is any left that the next job on a repository has to wait for? */
 bool runner_has_orphans(const struct agent *a);
 /* Moves waiting jobs on: the oldest of those that use a repository when
  * nothing stands before it, the others at once. */
 void runner_schedule(struct agent *a, uint64_t now);
 
-/* nets.c: the handles, from config.ini. 0 or -1, said in the log. */
-int nets_open(struct agent *a);
-/* For files; *self is to be closed when it is freed. NULL as above. */
-struct net *nets_open_downloads(const struct agent *a, int *self);
+/* nets.c: the handles, from config.ini. They replace those that are there,
+ * and what these have under way is lost. 0, or -1 with one sentence in why and
+ * nothing changed. */
+int nets_open(struct agent *a, const struct config *c, struct buf *why);
+/* For files; NULL: out of memory. */
+struct net *nets_open_downloads(const struct agent *a);
+void nets_close(struct agent *a);
+
+/* reload.c: config.ini is read again; one that is wrong changes nothing. */
+void reload_config(struct agent *a, uint64_t now);
 
 /* fetch.c: files for jobs. */
 /* A worker asks; the file stays the caller's. */

@@ -60,7 +60,7 @@ void answers_register(struct agent *a, const struct json *j, uint64_t now)
 	/* An installation that started us waits for this. */
 	if (lockfile_write(a->lock, true) != 0)
 		log_debug("cannot write the lock: %s", strerror(errno));
-	a->info_at = now + 3600u * 1000u;
+	a->info_at = a->renewal == RENEWAL_KNOWN ? now : now + 3600u * 1000u;
 	a->poll_at = now;
 	if (a->ssh_info.user[0] == '\0')
 		return;
@@ -96,6 +96,19 @@ static void refuse(struct agent *a, struct job *job, const char *sentence)
 	log_error("job %lld: refused: %s", (long long)job->id, sentence);
 	job->state = JOB_REPORTING;
 	spool_add_sentence(a, job->id, REPORT_FAILED, sentence);
+}
+
+void answers_judge_again(struct agent *a)
+{
+	struct buf why = BUF_INIT(4 * KIB);
+	for (struct job *job = a->jobs.first; job != NULL; job = job->next) {
+		if (job->state != JOB_WAITING && job->state != JOB_STARTING)
+			continue;
+		buf_reset(&why);
+		if (policy_check(a->config, &job->task, &why) != 0)
+			refuse(a, job, buf_str(&why));
+	}
+	buf_release(&why);
 }
 
 static void take_task(

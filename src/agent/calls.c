@@ -52,7 +52,9 @@ static bool runs_a_job(const struct agent *a)
 {
 	for (const struct job *job = a->jobs.first; job != NULL;
 	     job = job->next) {
-		if (job->state == JOB_RUNNING || job->state == JOB_REPORTING)
+		if ((job->state == JOB_RUNNING ||
+			job->state == JOB_REPORTING) &&
+		    !job->stuck)
 			return true;
 	}
 	return false;
@@ -312,6 +314,7 @@ static void failed(struct agent *a, enum call call, struct job *job,
 {
 	struct buf text = BUF_INIT(4 * KIB);
 	bool answered = r->result == NET_OK;
+	a->unreachable = !answered;
 	/* Its message is to be said again. */
 	if (job != NULL)
 		job->said[0] = '\0';
@@ -362,6 +365,7 @@ static void succeeded(struct agent *a, enum call call, struct job *job,
 		json_release(j);
 		return;
 	}
+	a->status.answered = clock_wall();
 	if (call != CALL_TASKS)
 		trouble_end(&a->trouble, now);
 	switch (call) {
@@ -429,8 +433,10 @@ void calls_reply(struct agent *a, const struct net_reply *r, uint64_t now)
 	log_debug("%s: %d", paths[call], r->status);
 	settle_log(a, job, r);
 	renewal_told(a, call, r, now);
-	if (r->result == NET_OK && r->status >= 200 && r->status < 300)
+	bool good = r->result == NET_OK && r->status >= 200 && r->status < 300;
+	if (good) {
+		a->contact_at = now;
 		succeeded(a, call, job, r, now);
-	else if (call != CALL_PROGRESS || job != NULL)
+	} else if (call != CALL_PROGRESS || job != NULL)
 		failed(a, call, job, r, now);
 }

@@ -52,7 +52,7 @@ void fetch_ask(struct agent *a, struct job *job, struct unpack *u, int file)
 	if (!is_fetchable(job, url))
 		return;
 	if (f->net == NULL)
-		f->net = nets_open_downloads(a, &f->self);
+		f->net = nets_open_downloads(a);
 	struct net_request request = {.method = "GET",
 	    .path = "/",
 	    .first_byte_ms = DOWNLOAD_FIRST_BYTE_MS,
@@ -88,8 +88,8 @@ void fetch_begin(struct agent *a, uint64_t now)
 	if (f->net == NULL || now < f->rest_at)
 		return;
 	net_free(f->net);
-	close(f->self);
 	f->net = NULL;
+	f->stale = false;
 }
 
 void fetch_take(struct agent *a, uint64_t now)
@@ -100,7 +100,7 @@ void fetch_take(struct agent *a, uint64_t now)
 		return;
 	struct job *job = jobs_find(&a->jobs, f->job_id);
 	f->job_id = 0;
-	f->rest_at = now + FETCH_REST_MS;
+	f->rest_at = f->stale ? now : now + FETCH_REST_MS;
 	if (job != NULL && job->pid != 0)
 		answer(job, r.result == NET_OK && r.status == 200,
 		    r.result == NET_OK ? r.status : 0, r.text);

@@ -16,6 +16,8 @@
 
 #define BORG_LOOK_EVERY_MS 60000u
 #define HOST_AGAIN_MS 2000
+/* So long the first registration waits for borg's version. */
+#define EARLY_MS 5000
 #define SSH_AGAIN_MS (10u * 60u * 1000u)
 /* One whose link was cut ends what it runs; then it is killed. */
 #define DISMISS_MS 5000
@@ -50,10 +52,23 @@ static void begin_host(struct agent *a, uint64_t now)
 	    a, &a->sysinfo, whole ? worker_run_sysinfo : worker_run_borg_look);
 }
 
+/* Registration waits no longer. */
+static void use_early(struct agent *a, uint64_t now)
+{
+	if (a->early.len == 0 || now < a->early_at)
+		return;
+	log_warning("borg has not told its version within %d s: registering "
+		    "without it",
+	    EARLY_MS / 1000);
+	buf_add(&a->host, a->early.data, a->early.len);
+	buf_release(&a->early);
+}
+
 void helpers_begin(struct agent *a, uint64_t now)
 {
 	if (a->stopping)
 		return;
+	use_early(a, now);
 	if (a->host_at <= now && a->sysinfo.pid == 0)
 		begin_host(a, now);
 	if (a->ssh_test_at != 0 && a->ssh_test_at <= now) {
@@ -72,6 +87,7 @@ static void take_ssh_test(struct agent *a, struct unpack *u, uint64_t now)
 	const char *text = unpack_bytes(u, NULL);
 	if (unpack_end(u) != 0 || text == NULL)
 		return;
+	statusfile_ssh(a, result, text);
 	if (result == SSH_TEST_OK) {
 		log_info("%s", text);
 		return;
@@ -83,6 +99,18 @@ static void take_ssh_test(struct agent *a, struct unpack *u, uint64_t now)
 		if (a->key_at < now)
 			a->key_at = now;
 	}
+}
+
+/* What is known of this host before borg has said anything. */
+static void take_early(struct agent *a, struct unpack *u, uint64_t now)
+{
+	size_t len = 0;
+	const char *body = unpack_bytes(u, &len);
+	if (unpack_end(u) != 0 || body == NULL || a->host.len > 0)
+		return;
+	buf_reset(&a->early);
+	buf_add(&a->early, body, len);
+	a->early_at = now + EARLY_MS;
 }
 
 static void take_host(struct agent *a, struct unpack *u, uint64_t now)
@@ -97,6 +125,12 @@ static void take_host(struct agent *a, struct unpack *u, uint64_t now)
 	a->borg_stamp = stamp;
 	buf_reset(&a->host);
 	buf_add(&a->host, body, len);
+	buf_release(&a->early);
+	/* The server is just being told the old one. */
+	if (changed && a->call == CALL_REGISTER && a->renewal == RENEWAL_NONE)
+		a->renewal = RENEWAL_KNOWN;
+	if (changed)
+		statusfile_host(a);
 	if (a->renewal == RENEWAL_LOOKING)
 		a->renewal = RENEWAL_KNOWN;
 	if (a->registered && (changed || a->renewal == RENEWAL_KNOWN))
@@ -123,7 +157,7 @@ void helpers_read(struct agent *a, struct helper *h, uint64_t now)
 			struct unpack u;
 			if (f.fd >= 0)
 				close(f.fd);
-			h->answered = true;
+			h->answered |= f.type != MESSAGE_HOST;
 			unpack_init(&u, f.data, f.len);
 			if (f.type == MESSAGE_SSH_TEST)
 				take_ssh_test(a, &u, now);
@@ -131,6 +165,8 @@ void helpers_read(struct agent *a, struct helper *h, uint64_t now)
 				take_host(a, &u, now);
 			else if (f.type == MESSAGE_BORG)
 				take_borg(a, &u, now);
+			else if (f.type == MESSAGE_HOST)
+				take_early(a, &u, now);
 		}
 	} while (more > 0);
 	if (more < 0)
@@ -221,6 +257,8 @@ uint64_t helpers_overdue(struct agent *a, uint64_t now)
 		next = other;
 	if (a->stopping)
 		return next;
+	if (a->early.len > 0 && a->early_at < next)
+		next = a->early_at;
 	if (a->sysinfo.pid == 0 && a->host_at < next)
 		next = a->host_at;
 	if (a->ssh_test_at != 0 && a->ssh_test_at < next)

@@ -85,7 +85,8 @@ bool jobs_busy(const struct jobs *jobs)
 	     job = job->next) {
 		if (!task_is_exclusive(&job->task))
 			continue;
-		if (job->state == JOB_STARTING || job->pid != 0)
+		if (job->state == JOB_STARTING ||
+		    (job->pid != 0 && !job->stuck))
 			return true;
 	}
 	return false;

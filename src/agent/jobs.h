@@ -43,13 +43,19 @@ struct job {
 	char said[STATUS_MESSAGE_MAX + 1]; /* last message that was sent */
 	struct buf logs;		   /* packed: level, text, … */
 	int log_count;
-	uint64_t logs_gone;   /* lines that are in it no more */
-	unsigned log_tries;   /* answers of 500 to the oldest */
-	uint64_t progress_at; /* next progress is due */
-	uint64_t accepted_at; /* last progress that the server took */
-	bool journalled;      /* the journal has it */
-	bool gone;	      /* the server does not know it any more */
-	bool acknowledged;    /* its final report had its answer */
+	uint64_t logs_gone;	/* lines that are in it no more */
+	unsigned log_tries;	/* answers of 500 to the oldest */
+	uint64_t progress_at;	/* next progress is due */
+	uint64_t accepted_at;	/* last progress that the server took */
+	uint64_t started_at;	/* its worker was started, 0: it was not */
+	uint64_t moving_at;	/* its first byte was told of */
+	uint64_t rate, rate_at; /* bytes per second, when that was found */
+	int64_t rate_bytes;
+	bool journalled;   /* the journal has it */
+	bool killed;	   /* its process was */
+	bool stuck;	   /* and is there still: waited for no more */
+	bool gone;	   /* the server does not know it any more */
+	bool acknowledged; /* its final report had its answer */
 };
 
 /* Ids of jobs whose final report was acknowledged. */

@@ -11,6 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+bool notify_wanted(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void notify_send(const char *state)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};

@@ -2,10 +2,12 @@
  * The one place that decides whether an order of the server is carried out.
  * A server that was broken into must not be able to run programs of its
  * choice through borg's options or environment; config.ini narrows further.
+ * What is not known here is refused.
  */
 #include "agent/policy.h"
 #include "agent/policy_hook.h"
 #include "base/text.h"
+#include "bbs/borgwords.h"
 #include "job/allowed.h"
 #include <string.h>
 
@@ -15,16 +17,20 @@ static const char *const commands[] = {"create", "extract", "list", "info",
     "rlist", "rinfo", "repo-create", "repo-list", "repo-info", "recreate",
     "break-lock", "upgrade", NULL};
 
-/* Options that make borg run another program. */
-static const char *const options[] = {"--rsh", "--content-from-command",
-    "--paths-from-command", "--tar-filter", "--debug-profile", NULL};
-
-/* Environment beside BORG_*, and what of BORG_* runs programs. */
+/* Environment: borg's own names, but for those that run a program, read a
+ * passphrase from elsewhere or are evaluated (BORG_LOGGING_CONF), and a locale.
+ */
+static const char *const borg_variables[] = {"BASE_DIR", "CACHE_DIR",
+    "CACHE_IMPL", "CHECK_I_KNOW_WHAT_I_AM_DOING", "CONFIG_DIR",
+    "DELETE_I_KNOW_WHAT_I_AM_DOING", "EXIT_CODES", "FILES_CACHE_SUFFIX",
+    "FILES_CACHE_TTL", "HOSTNAME_IS_UNIQUE", "HOST_ID", "KEYS_DIR", "KEY_FILE",
+    "LOCK_WAIT", "NEW_PASSPHRASE", "OTHER_PASSPHRASE", "OTHER_REPO",
+    "PASSPHRASE", "RECREATE_I_KNOW_WHAT_I_AM_DOING",
+    "RELOCATED_REPO_ACCESS_IS_OK", "REMOTE_PATH", "REPO", "RSH", "SECURITY_DIR",
+    "SELFTEST", "SHOW_SYSINFO", "UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK",
+    "USE_CHUNKS_ARCHIVE", "WORKAROUNDS", NULL};
 static const char *const variables[] = {
     "LANG", "TZ", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", NULL};
-/* (the logging configuration is evaluated as Python) */
-static const char *const forbidden[] = {"BORG_PASSCOMMAND",
-    "BORG_PASSPHRASE_FD", "BORG_SSH_ASKPASS", "BORG_LOGGING_CONF", NULL};
 
 /* Options of ssh that only say how to connect. A list of the bad ones would
  * never be complete. */
@@ -47,15 +53,6 @@ static bool in_list(const char *word, const char *const *list)
 			return true;
 	}
 	return false;
-}
-
-/* "--rsh" and "--rsh=…", and each prefix that argparse would complete. */
-static bool is_option(const char *word, const char *option)
-{
-	size_t len = strcspn(word, "=");
-	return len > 3 && strncmp(word, "--", 2) == 0 &&
-	       strcmp(word, "--debug") != 0 && len <= strlen(option) &&
-	       strncmp(word, option, len) == 0;
 }
 
 static bool in_words(const char *word, const char *list)
@@ -83,8 +80,10 @@ static int refuse(struct buf *why, const char *what, const char *word)
  * host that begins with a dash would be an option of ssh. */
 static bool is_trap(const char *location)
 {
+	/* rclone takes the name of a program to run in its place of ssh. */
 	if (strstr(location, "://-") != NULL ||
-	    strstr(location, "://{") != NULL)
+	    strstr(location, "://{") != NULL ||
+	    text_starts(location, "rclone:"))
 		return true;
 	if (location[0] != '-' && location[0] != '{')
 		return false;
@@ -98,20 +97,52 @@ static bool is_trap(const char *location)
 	return false;
 }
 
+/* {now:TEXT} can become any text, and so any host: only the archive's name,
+ * behind "::", may have such a thing. */
+static bool is_trap_repository(const char *location)
+{
+	const char *end = strstr(location, "::");
+	const char *brace = strchr(location, '{');
+	return is_trap(location) ||
+	       (brace != NULL &&
+		   (end == NULL ? strchr(location, ':') != NULL : brace < end));
+}
+
+/* A name or a path that no shell and no format reads anything into. */
+static bool is_plain(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._+-@";
+	return text[0] != '-' && text[strspn(text, plain)] == '\0' &&
+	       strstr(text, "..") == NULL;
+}
+
+static bool is_bad_value(const struct borgwords *b)
+{
+	if (b->text == NULL)
+		return false;
+	if (borgwords_is(b, "remote-path"))
+		return !is_plain(b->text);
+	if (borgwords_is(b, "repo") || borgwords_is(b, "r") ||
+	    borgwords_is(b, "other-repo"))
+		return is_trap_repository(b->text);
+	return is_trap(b->text);
+}
+
 static int check_words(const struct task *t, struct buf *why)
 {
-	bool options_end = false;
-	for (size_t n = 1; t->command[n] != NULL; n++) {
-		const char *word = t->command[n];
-		bool option = !options_end && word[0] == '-';
-		const char *value = option ? strchr(word, '=') : word;
-		if (value != NULL && is_trap(value + option))
-			return refuse(why, "the word", word);
-		for (size_t i = 0; option && options[i] != NULL; i++) {
-			if (is_option(word, options[i]))
-				return refuse(why, "the option", word);
-		}
-		options_end = options_end || strcmp(word, "--") == 0;
+	struct borgwords b;
+	enum borgword kind;
+	borgwords_init(&b, t);
+	while ((kind = borgwords_next(&b)) != BORGWORD_END) {
+		if (kind == BORGWORD_UNKNOWN ||
+		    (kind == BORGWORD_OPTION && is_bad_value(&b)))
+			return refuse(why, "the option", b.word);
+		if (kind == BORGWORD_PLAIN &&
+		    (b.place == 1 ? is_trap_repository(b.text)
+				  : is_trap(b.text)))
+			return refuse(why, "the word", b.word);
 	}
 	return 0;
 }
@@ -200,20 +231,30 @@ static bool is_plain_ssh(const char *rsh)
 	}
 }
 
+/* Its value, where that matters. */
+static bool is_bad_variable(const char *name, const char *value)
+{
+	if (strcmp(name, "BORG_RSH") == 0)
+		return !is_plain_ssh(value);
+	if (strcmp(name, "BORG_REPO") == 0 ||
+	    strcmp(name, "BORG_OTHER_REPO") == 0)
+		return is_trap_repository(value);
+	/* A locale with a path in it is read from there. */
+	return (strcmp(name, "BORG_REMOTE_PATH") == 0 ||
+		   in_list(name, variables)) &&
+	       !is_plain(value);
+}
+
 static int check_env(const struct task *t, struct buf *why)
 {
 	for (size_t i = 0; i < t->env_count; i++) {
-		const char *name = t->env[i].name;
-		if (in_list(name, forbidden) ||
-		    (!text_starts(name, "BORG_") && !in_list(name, variables)))
+		const char *name = t->env[i].name, *value = t->env[i].value;
+		bool of_borg = text_starts(name, "BORG_") &&
+			       in_list(name + 5, borg_variables);
+		if (!of_borg && !in_list(name, variables))
 			return refuse(why, "the environment variable", name);
-		if (strcmp(name, "BORG_RSH") == 0 &&
-		    !is_plain_ssh(t->env[i].value))
-			return refuse(why, "BORG_RSH", t->env[i].value);
-		if ((strcmp(name, "BORG_REPO") == 0 ||
-			strcmp(name, "BORG_OTHER_REPO") == 0) &&
-		    is_trap(t->env[i].value))
-			return refuse(why, name, t->env[i].value);
+		if (is_bad_variable(name, value))
+			return refuse(why, name, value);
 	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "agent/recovery.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "bbs/journal.h"
 #include "job/owed.h"
@@ -47,6 +48,7 @@ struct lost {
 	uint64_t since, next_at;
 	unsigned runs;	      /* of what is owed, in this life */
 	bool reported;	      /* the server has its final report */
+	bool killed;	      /* its worker was */
 	bool rebooted;	      /* it ran before the host was restarted */
 	struct helper helper; /* runs what is owed */
 };
@@ -137,7 +139,11 @@ static void read_again(struct agent *a, struct lost *l, uint64_t now)
 		log_error("cannot read the journal of job %lld: %s",
 		    (long long)l->id, strerror(errno));
 	}
+	bool kept = rc < 0 && errno != ENOENT;
 	judge(a, l, &j, rc == 0, now);
+	/* It may owe scripts: the next start may be able to read it. */
+	if (kept)
+		l->state = LOST_KEPT;
 	journal_release(&j);
 }
 
@@ -179,8 +185,13 @@ void recovery_open(struct agent *a, uint64_t now)
 	char boot[BOOT_ID_SIZE];
 	int64_t id = 0;
 	journal_boot_id(boot);
-	while (journal_next(a->paths, id, &id) == 1)
+	int rc;
+	while ((rc = journal_next(a->paths, id, &id)) == 1)
 		take_up(a, id, boot, now);
+	if (rc < 0)
+		log_error("cannot read %s: %s: what an earlier run left behind "
+			  "is looked at when the agent starts again",
+		    a->paths->journal, strerror(errno));
 	sweep(a);
 	if (outlives(a))
 		return;
@@ -303,18 +314,34 @@ static void drain(struct helper *h)
 	}
 }
 
+/* Its worker was killed, and the kernel keeps it: it does nothing any more. */
+static void go_on_without(struct agent *a, struct lost *l, uint64_t now)
+{
+	struct buf text = BUF_INIT(KIB);
+	proc_describe_stuck(&l->worker, &text);
+	log_error("job %lld: %s; the agent goes on without it",
+	    (long long)l->id, buf_str(&text));
+	buf_release(&text);
+	read_again(a, l, now);
+}
+
 static void await_end(struct agent *a, struct lost *l, uint64_t now)
 {
 	if (!proc_is_alive(&l->worker)) {
 		read_again(a, l, now);
 		return;
 	}
-	if (now - l->since < OUTLIVES_MS)
+	if (l->killed && now - l->since >= ORPHAN_GONE_MS) {
+		go_on_without(a, l, now);
+		return;
+	}
+	if (l->killed || now - l->since < OUTLIVES_MS)
 		return;
 	log_error("job %lld: the process that outlived the agent does not end: "
 		  "killing it",
 	    (long long)l->id);
 	proc_signal(&l->worker, SIGKILL);
+	l->killed = true;
 	l->since = now;
 }
 

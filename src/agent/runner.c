@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define ORPHAN_GRACE_MS 10000
+/* How often it is looked whether what hangs in the kernel is gone. */
+#define STUCK_LOOK_MS 60000u
 /* What a worker needs at most to stop borg, end ssh and write its report: one
  * that takes longer hangs, in a dead mount for example. */
 #define WORKER_GRACE_MS 60000u
@@ -52,7 +54,7 @@ void runner_start_job(struct agent *a, struct job *job, uint64_t now)
 	frame_link_init(&job->link, sock, REPORT_BODY_MAX + 4096);
 	job->pid = pid;
 	job->state = JOB_RUNNING;
-	job->accepted_at = now;
+	job->accepted_at = job->started_at = now;
 	if (job->task.kind == TASK_LIST_DIR)
 		job->give_up_at = now + BROWSE_GIVE_UP_MS;
 	if (a->heartbeat_at <= now)
@@ -67,6 +69,31 @@ static void renew(struct agent *a, struct job *job, uint64_t now)
 	a->host_at = now;
 }
 
+static void take_final(
+    struct agent *a, struct job *job, struct unpack *u, uint64_t now)
+{
+	size_t len = 0;
+	/* The test asks for a new key when it is so. */
+	if (unpack_u64(u) != 0)
+		a->want_ssh_test = true;
+	bool kept = unpack_u64(u) != 0;
+	struct report r;
+	if (report_unpack(&r, u) == 0)
+		history_add(a, job->id, &r,
+		    job->stop != STOP_NONE ? worker_stop_sentence(job->stop)
+					   : NULL,
+		    now);
+	const char *body = kept ? NULL : unpack_bytes(u, &len);
+	if (kept)
+		a->spool.pending = true;
+	else if (body != NULL)
+		spool_add(a, job->id, body, len);
+	job->final_at = now;
+	job->state = JOB_REPORTING;
+	/* Post-scripts run within their own time from here on. */
+	job->stop_by = now + job->after_ms + WORKER_GRACE_MS;
+}
+
 static void take_message(
     struct agent *a, struct job *job, const struct frame *f, uint64_t now)
 {
@@ -78,6 +105,7 @@ static void take_message(
 		if (progress_unpack(&p, &u) == 0) {
 			if (strcmp(p.message, job->progress.message) != 0)
 				job->progress_at = now;
+			statusfile_progress(job, &p, now);
 			job->progress = p;
 		}
 		break;
@@ -96,29 +124,22 @@ static void take_message(
 	case MESSAGE_AFTER:
 		job->after_ms = unpack_u64(&u);
 		break;
-	case MESSAGE_FINAL: {
-		size_t len = 0;
-		/* The test asks for a new key when it is so. */
-		if (unpack_u64(&u) != 0)
-			a->want_ssh_test = true;
-		bool kept = unpack_u64(&u) != 0;
-		const char *body = kept ? NULL : unpack_bytes(&u, &len);
-		if (kept)
-			a->spool.pending = true;
-		else if (body != NULL)
-			spool_add(a, job->id, body, len);
-		job->final_at = now;
-		job->state = JOB_REPORTING;
-		/* Post-scripts run within their own time from here on. */
-		job->stop_by = now + job->after_ms + WORKER_GRACE_MS;
+	case MESSAGE_FINAL:
+		take_final(a, job, &u, now);
 		break;
-	}
 	case MESSAGE_FETCH:
 		fetch_ask(a, job, &u, f->fd);
 		break;
 	case MESSAGE_RENEW:
 		renew(a, job, now);
 		break;
+	case MESSAGE_STUCK: {
+		struct proc group = {.pid = (pid_t)unpack_u64(&u)};
+		group.start = unpack_u64(&u);
+		if (unpack_end(&u) == 0)
+			runner_adopt(a, job->id, &group, now);
+		break;
+	}
 	default:
 		log_warning("job %lld: message %u from its worker is unknown",
 		    (long long)job->id, f->type);
@@ -154,14 +175,42 @@ void runner_adopt(
 	    "job %lld: stopping what its worker left running", (long long)id);
 	proc_signal(group, SIGTERM);
 	for (int i = 0; i < ORPHANS_MAX; i++) {
-		if (a->orphans[i].group != 0)
+		struct orphan *o = &a->orphans[i];
+		if (o->group != 0)
 			continue;
-		a->orphans[i].group = group->pid;
-		a->orphans[i].start = group->start;
-		a->orphans[i].kill_at = now + ORPHAN_GRACE_MS;
+		*o = (struct orphan){.job_id = id,
+		    .group = group->pid,
+		    .start = group->start,
+		    .next_at = now + ORPHAN_GRACE_MS};
 		return;
 	}
 	proc_signal_group(group, SIGKILL);
+}
+
+/* Killed, and there still: it never runs a line of its own again, so that it
+ * does no harm to a repository. Its lock may stay; borg says so then. */
+static void let_go(struct orphan *o, const struct proc *p)
+{
+	struct buf text = BUF_INIT(KIB);
+	proc_describe_stuck(p, &text);
+	log_error("job %lld: what it left running was killed, and %s; the next "
+		  "job begins all the same",
+	    (long long)o->job_id, buf_str(&text));
+	o->let_go = true;
+	buf_release(&text);
+}
+
+static void end_orphan(struct orphan *o, const struct proc *p, uint64_t now)
+{
+	if (o->next_at > now || o->let_go)
+		return;
+	if (o->killed) {
+		let_go(o, p);
+		return;
+	}
+	proc_signal_group(p, SIGKILL);
+	o->killed = true;
+	o->next_at = now + ORPHAN_GONE_MS;
 }
 
 uint64_t runner_orphans(struct agent *a, uint64_t now)
@@ -176,15 +225,47 @@ uint64_t runner_orphans(struct agent *a, uint64_t now)
 			o->group = 0;
 			continue;
 		}
-		if (o->kill_at <= now) {
-			proc_signal_group(&p, SIGKILL);
-			o->group = 0;
-			continue;
-		}
-		if (now + 500 < next)
-			next = now + 500;
+		end_orphan(o, &p, now);
+		uint64_t again = now + (o->let_go ? STUCK_LOOK_MS : 500);
+		if (again < next)
+			next = again;
 	}
 	return next;
+}
+
+/* A job that may find its repository locked is told by whom. */
+static void tell_of_stuck(const struct agent *a, struct job *job)
+{
+	struct buf text = BUF_INIT(KIB);
+	for (int i = 0; i < ORPHANS_MAX; i++) {
+		const struct orphan *o = &a->orphans[i];
+		struct proc p = {o->group, o->start};
+		if (o->group == 0 || !o->let_go)
+			continue;
+		buf_reset(&text);
+		buf_addf(&text, "Of job %lld, ", (long long)o->job_id);
+		proc_describe_stuck(&p, &text);
+		buf_adds(&text, ": if it used this repository, that may be "
+				"locked until this host is restarted");
+		job_add_log(job, "warning", buf_str(&text));
+	}
+	buf_release(&text);
+}
+
+/* The job is over, whatever becomes of its process. */
+static void report_without_it(
+    struct agent *a, struct job *job, const char *sentence, uint64_t now)
+{
+	log_error("job %lld: %s", (long long)job->id, sentence);
+	frame_link_release(&job->link);
+	if (job->state != JOB_RUNNING)
+		return;
+	job->state = JOB_REPORTING;
+	job->final_at = now;
+	if (spool_has(a, job->id))
+		a->spool.pending = true;
+	else
+		spool_add_sentence(a, job->id, REPORT_FAILED, sentence);
 }
 
 /* It hangs where nothing but a signal reaches it, if that does. */
@@ -203,23 +284,49 @@ static void give_up(struct agent *a, struct job *job, uint64_t now)
 		    "no answer within %s: is one of the folders on a network "
 		    "drive or a disk that does not respond?",
 		    time);
-	log_error("job %lld: %s", (long long)job->id, buf_str(&text));
 	kill(job->pid, SIGKILL);
-	frame_link_release(&job->link);
-	job->state = JOB_REPORTING;
-	job->final_at = now;
-	if (spool_has(a, job->id))
-		a->spool.pending = true;
-	else
-		spool_add_sentence(a, job->id, REPORT_FAILED, buf_str(&text));
+	report_without_it(a, job, buf_str(&text), now);
 	buf_release(&text);
+}
+
+/* Its process was killed and does not end: that keeps nothing waiting but
+ * what it ran. */
+static void leave_behind(struct agent *a, struct job *job, uint64_t now)
+{
+	struct buf text = BUF_INIT(KIB);
+	struct proc worker = {job->pid, proc_start_time(job->pid)};
+	struct proc group = {job->group, job->group_start};
+	runner_read_job(a, job, now);
+	buf_addf(&text, "%s; ", worker_stop_sentence(job->stop));
+	proc_describe_stuck(&worker, &text);
+	job->stuck = true;
+	report_without_it(a, job, buf_str(&text), now);
+	runner_adopt(a, job->id, &group, now);
+	job->group = 0;
+	buf_release(&text);
+}
+
+static void end_overdue(struct agent *a, struct job *job, uint64_t now)
+{
+	if (job->give_up_at != 0 && job->state == JOB_RUNNING) {
+		give_up(a, job, now);
+		job->stop_by = now + WORKER_GRACE_MS;
+	} else if (job->killed) {
+		leave_behind(a, job, now);
+	} else {
+		log_error("job %lld: its process does not stop: killing it",
+		    (long long)job->id);
+		kill(job->pid, SIGKILL);
+		job->killed = true;
+		job->stop_by = now + CHILD_GONE_MS;
+	}
 }
 
 /* When the job's process is to be killed, if it is there then. */
 static uint64_t overdue_at(const struct job *job)
 {
 	uint64_t at = CLOCK_NEVER;
-	if (job->pid == 0)
+	if (job->pid == 0 || job->stuck)
 		return at;
 	if (job->give_up_at != 0 && job->state == JOB_RUNNING)
 		at = job->give_up_at;
@@ -232,17 +339,8 @@ uint64_t runner_overdue(struct agent *a, uint64_t now)
 {
 	uint64_t next = CLOCK_NEVER;
 	for (struct job *job = a->jobs.first; job != NULL; job = job->next) {
-		if (overdue_at(job) <= now) {
-			if (job->give_up_at != 0 && job->state == JOB_RUNNING) {
-				give_up(a, job, now);
-			} else {
-				log_error("job %lld: its process does not "
-					  "stop: killing it",
-				    (long long)job->id);
-				kill(job->pid, SIGKILL);
-			}
-			job->stop_by = now + WORKER_GRACE_MS;
-		}
+		if (overdue_at(job) <= now)
+			end_overdue(a, job, now);
 		if (overdue_at(job) < next)
 			next = overdue_at(job);
 	}
@@ -335,7 +433,7 @@ void runner_tell_delivered(struct job *job)
 bool runner_has_orphans(const struct agent *a)
 {
 	for (int i = 0; i < ORPHANS_MAX; i++) {
-		if (a->orphans[i].group != 0)
+		if (a->orphans[i].group != 0 && !a->orphans[i].let_go)
 			return true;
 	}
 	return false;
@@ -369,4 +467,5 @@ void runner_schedule(struct agent *a, uint64_t now)
 		return;
 	job->state = JOB_STARTING;
 	job->progress_at = now;
+	tell_of_stuck(a, job);
 }

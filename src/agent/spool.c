@@ -32,6 +32,9 @@ static bool has_to_wait(const struct agent *a, int64_t id, uint64_t now)
 	const struct job *job = jobs_find(&a->jobs, id);
 	if (job == NULL || job->gone || a->stopping)
 		return false;
+	/* Its worker wrote it and has not said so yet: lines may come. */
+	if (job->pid != 0 && job->final_at == 0)
+		return true;
 	if (a->renewal != RENEWAL_NONE && now < job->info_by)
 		return true;
 	if (now - job->final_at >= LOGS_FIRST_MS)
@@ -67,7 +70,12 @@ void spool_add(struct agent *a, int64_t job_id, const char *body, size_t len)
 	}
 	m->job_id = job_id;
 	buf_init(&m->body, REPORT_BODY_MAX);
-	buf_add(&m->body, body, len);
+	if (len == 0 || buf_add(&m->body, body, len) != 0) {
+		char least[REPORT_LEAST_MAX];
+		len = report_least(job_id, REPORT_FAILED, least);
+		buf_reset(&m->body);
+		buf_add(&m->body, least, len);
+	}
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = m;
@@ -77,6 +85,8 @@ void spool_add_sentence(struct agent *a, int64_t job_id,
     enum report_result result, const char *sentence)
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
+	struct report r = {.result = result};
+	history_add(a, job_id, &r, sentence, clock_ms());
 	report_encode_failed(job_id, result, sentence, &body);
 	spool_add(a, job_id, buf_str(&body), body.len);
 	buf_release(&body);
@@ -161,6 +171,22 @@ static void keep_caps(struct agent *a, uint64_t now)
 	}
 }
 
+/* Puts the first report that need not wait before the others; all of one job
+ * wait alike, so these keep their order. False when there is none. */
+static bool choose_memory(struct agent *a, uint64_t now)
+{
+	struct memory_report **at = &a->spool.memory;
+	while (*at != NULL && has_to_wait(a, (*at)->job_id, now))
+		at = &(*at)->next;
+	struct memory_report *m = *at;
+	if (m == NULL)
+		return false;
+	*at = m->next;
+	m->next = a->spool.memory;
+	a->spool.memory = m;
+	return true;
+}
+
 /* The next file to send, into spool.name and body: 1, 0 when there is none. */
 static int next_file(
     struct agent *a, struct buf *body, int64_t *id, uint64_t now)
@@ -184,8 +210,12 @@ static int next_file(
 			text_copy(s->after, sizeof(s->after), s->name);
 			continue;
 		}
-		if (has_to_wait(a, *id, now))
-			return 0;
+		if (has_to_wait(a, *id, now)) {
+			/* Those of other jobs pass it. */
+			text_copy(s->after, sizeof(s->after), s->name);
+			s->again = true;
+			continue;
+		}
 		buf_reset(body);
 		if (spoolfile_read(a->paths->spool, s->name, body) == 0)
 			return 1;
@@ -242,10 +272,11 @@ void spool_begin(struct agent *a, uint64_t now)
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	int64_t id;
 	if (next_file(a, &body, &id, now) == 1) {
+		history_add_report(
+		    a, id, buf_str(&body), body.len, spoolfile_age(s->name));
 		s->sending_memory = false;
 		send_report(a, id, &body);
-	} else if (s->memory != NULL &&
-		   !has_to_wait(a, s->memory->job_id, now)) {
+	} else if (choose_memory(a, now)) {
 		s->sending_memory = true;
 		send_report(a, s->memory->job_id, &s->memory->body);
 	}

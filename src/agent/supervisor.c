@@ -27,7 +27,9 @@
 #include "agent/agent.h"
 #include "agent/done.h"
 #include "agent/notify.h"
+#include "agent/notify_status.h"
 #include "agent/recovery.h"
+#include "agent/statusfile.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -47,6 +49,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A service manager kills after 15 s at the latest; borg gets 10. */
@@ -114,13 +117,19 @@ static int open_agent(struct agent *a)
 		log_error("no signalfd: %s", strerror(errno));
 		return -1;
 	}
+	a->alarm = clock_alarm_new();
 	/* Reports of an earlier life. */
 	a->spool.pending = true;
 	a->spool.watch_until = clock_ms() + SPOOL_WATCH_MS;
-	if (nets_open(a) != 0)
+	struct buf why = BUF_INIT(4 * KIB);
+	int rc = nets_open(a, a->config, &why);
+	if (rc != 0)
+		log_error("%s", buf_str(&why));
+	buf_release(&why);
+	if (rc != 0)
 		return -1;
-	net_warm(a->polls);
 	done_load(&a->jobs, a->paths);
+	statusfile_open(a);
 	recovery_open(a, clock_ms());
 	return 0;
 }
@@ -142,19 +151,18 @@ static void close_agent(struct agent *a)
 	helpers_dismiss(&a->sysinfo);
 	helpers_dismiss(&a->ssh_test);
 	recovery_close(a);
+	statusfile_close(a);
 	jobs_release(&a->jobs);
-	if (a->polls != NULL)
-		net_free(a->polls);
-	if (a->reports != NULL)
-		net_free(a->reports);
-	if (a->fetch.net != NULL)
-		net_free(a->fetch.net);
+	nets_close(a);
 	reap_killed();
 	spool_keep(a);
 	buf_release(&a->host);
+	buf_release(&a->early);
 	json_release(&a->answer);
 	if (a->signals >= 0)
 		close(a->signals);
+	if (a->alarm >= 0)
+		close(a->alarm);
 	if (a->lock >= 0)
 		close(a->lock);
 }
@@ -164,7 +172,7 @@ static void begin_stop(struct agent *a, uint64_t now)
 	if (a->stopping)
 		return;
 	log_info("stopping");
-	notify_send("STOPPING=1");
+	notify_send("STOPPING=1\nSTATUS=stopping");
 	a->stopping = true;
 	a->stop_at = now + STOP_MS;
 	helpers_dismiss(&a->sysinfo);
@@ -196,11 +204,12 @@ static void take_signals(struct agent *a, uint64_t now)
 			begin_stop(a, now);
 			break;
 		case SIGUSR1:
+			/* Somebody wants it now, trouble or not. */
 			a->poll_at = now;
+			a->trouble.hold_until = 0;
 			break;
 		case SIGHUP:
-			log_info("SIGHUP: config.ini is read at the start "
-				 "only; restart the agent to apply it");
+			reload_config(a, now);
 			break;
 		default:
 			break;
@@ -215,7 +224,7 @@ static bool has_workers(const struct agent *a)
 		return true;
 	for (const struct job *job = a->jobs.first; job != NULL;
 	     job = job->next) {
-		if (job->pid != 0)
+		if (job->pid != 0 && !job->stuck)
 			return true;
 	}
 	return false;
@@ -234,7 +243,8 @@ static bool has_open_jobs(const struct agent *a)
 {
 	for (const struct job *job = a->jobs.first; job != NULL;
 	     job = job->next) {
-		if (job->state != JOB_REPORTING || job->pid != 0)
+		if (job->state != JOB_REPORTING ||
+		    (job->pid != 0 && !job->stuck))
 			return true;
 	}
 	return false;
@@ -286,6 +296,7 @@ static void do_what_is_due(struct agent *a)
 	calls_begin(a, now);
 	fetch_begin(a, now);
 	spool_begin(a, now);
+	statusfile_write(a, now);
 }
 
 /* When the loop must wake, should nothing happen before. */
@@ -297,8 +308,10 @@ static uint64_t next_wake(struct agent *a, uint64_t now, uint64_t watchdog)
 	wake = earliest(wake, net_deadline(a->polls));
 	wake = earliest(wake, net_deadline(a->reports));
 	wake = earliest(wake, fetch_due(a));
+	wake = earliest(wake, statusfile_due(a));
 	wake = earliest(wake, runner_overdue(a, now));
 	wake = earliest(wake, helpers_overdue(a, now));
+	wake = earliest(wake, notify_status(a, now));
 	if (a->stopping)
 		wake = earliest(wake, a->stop_at);
 	return watchdog != 0 ? earliest(wake, now + watchdog) : wake;
@@ -331,11 +344,12 @@ static struct pollfd watch_helper(const struct helper *h)
 /* Sleeps until something happens or is due, and takes in what came. */
 static void wait_and_take(struct agent *a, uint64_t watchdog)
 {
-	enum { SIGNALS, POLLS, REPORTS, FETCH, SYSINFO, SSH_TEST, JOBS };
+	enum { SIGNALS, ALARM, POLLS, REPORTS, FETCH, SYSINFO, SSH_TEST, JOBS };
 	struct pollfd fds[JOBS + POLLED_JOBS_MAX];
 	struct job *polled[POLLED_JOBS_MAX];
 	nfds_t jobs = 0;
 	fds[SIGNALS] = watch(a->signals, POLLIN);
+	fds[ALARM] = watch(a->alarm, POLLIN);
 	fds[POLLS] = watch_net(a->polls);
 	fds[REPORTS] = watch_net(a->reports);
 	fds[FETCH] = watch_net(a->fetch.net);
@@ -349,10 +363,14 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 		polled[jobs++] = job;
 	}
 	uint64_t now = clock_ms();
-	int timeout = clock_wait(now, next_wake(a, now, watchdog), -1);
+	uint64_t wake = next_wake(a, now, watchdog);
+	int timeout = clock_wait(now, wake, -1);
+	clock_alarm_set(a->alarm, wake);
 	if (poll(fds, JOBS + jobs, timeout) < 0) {
-		if (errno != EINTR)
-			log_error("poll: %s", strerror(errno));
+		if (errno == EINTR)
+			return;
+		log_error("poll: %s; again in a second", strerror(errno));
+		nanosleep(&(struct timespec){1, 0}, NULL);
 		return;
 	}
 
@@ -377,24 +395,28 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 		take_signals(a, now);
 }
 
-int supervisor_run(const struct config *c, const struct paths *p,
+int supervisor_run(struct config *c, const struct paths *p,
     const struct supervisor_options *options)
 {
 	struct agent a = {.config = c,
 	    .paths = p,
 	    .once = options->once,
+	    .debug = options->debug,
 	    .log_fd = options->log_fd,
+	    .self = -1,
 	    .signals = -1,
+	    .alarm = -1,
 	    .lock = -1,
 	    .poll_interval = c->poll_interval};
 	int rc = 1;
 	buf_init(&a.host, ANSWER_BODY_MAX);
+	buf_init(&a.early, ANSWER_BODY_MAX);
 	/* The API key is in our memory, passphrases in borg's. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	if (open_agent(&a) != 0)
 		goto out;
 	log_info("bbs-agent %s started; server %s", BBS_VERSION, c->url);
-	notify_send("READY=1\nSTATUS=started");
+	notify_send("READY=1");
 	uint64_t watchdog = notify_watchdog_ms();
 	for (;;) {
 		do_what_is_due(&a);

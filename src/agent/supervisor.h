@@ -7,12 +7,14 @@
 
 struct supervisor_options {
 	bool once;
+	bool debug; /* everything is logged, to stderr */
 	int log_fd; /* kept open in workers; -1: stderr */
 };
 
 /* Runs until SIGTERM or SIGINT, or to the end of --once. Returns the exit
- * code: 0, or 1 when it could not start or --once could not do it all. */
-int supervisor_run(const struct config *c, const struct paths *p,
+ * code: 0, or 1 when it could not start or --once could not do it all. On
+ * SIGHUP *c becomes what config.ini says then. */
+int supervisor_run(struct config *c, const struct paths *p,
     const struct supervisor_options *options);
 
 #endif

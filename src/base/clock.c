@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <limits.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 uint64_t clock_ms(void)
@@ -29,4 +30,19 @@ int clock_wait(uint64_t now, uint64_t when, int most)
 		return 0;
 	uint64_t limit = most >= 0 ? (uint64_t)most : INT_MAX;
 	return (int)(when - now < limit ? when - now : limit);
+}
+
+int clock_alarm_new(void)
+{
+	return timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+void clock_alarm_set(int alarm, uint64_t when)
+{
+	/* All zero would turn it off, and so it does for never. */
+	uint64_t at = when == CLOCK_NEVER ? 0 : when;
+	struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(at / 1000),
+				      .tv_nsec = (long)(at % 1000) * 1000000}};
+	if (alarm >= 0)
+		timerfd_settime(alarm, TFD_TIMER_ABSTIME, &spec, NULL);
 }

@@ -14,4 +14,10 @@ int64_t clock_wall(void);
 #define CLOCK_NEVER UINT64_MAX
 int clock_wait(uint64_t now, uint64_t when, int most);
 
+/* A descriptor that is readable from the time on that was set last, also when
+ * the host slept past it: a timeout of poll(2) does not count suspend. -1 on
+ * kernels without it (before 3.15), where setting it does nothing. */
+int clock_alarm_new(void);
+void clock_alarm_set(int alarm, uint64_t when);
+
 #endif

@@ -1,5 +1,6 @@
 /* Digits of text encodings; no locale, no tables of the host's libc. */
 #include "base/digits.h"
+#include <stdint.h>
 
 int digits_hex(char c)
 {
@@ -43,4 +44,23 @@ int digits_add_base64(struct buf *out, const char *text, size_t len)
 		}
 	}
 	return rc;
+}
+
+void digits_put_base64(
+    struct buf *out, const void *bytes, size_t len, bool padded)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t n = len - i < 3 ? len - i : 3;
+		uint32_t group = (uint32_t)p[i] << 16 |
+				 (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+				 (n > 2 ? p[i + 2] : 0);
+		for (size_t k = 0; k <= n; k++)
+			buf_addc(out, digits[group >> (18 - 6 * k) & 63]);
+		for (size_t k = n; padded && k < 3; k++)
+			buf_addc(out, '=');
+	}
 }

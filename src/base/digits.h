@@ -10,5 +10,8 @@ int digits_base64(char c);
 /* Appends the bytes that base64 text stands for; 0, or -1 when something else
  * is in it (padding is allowed): that is passed over. */
 int digits_add_base64(struct buf *out, const char *text, size_t len);
+/* Appends bytes as base64, padded or not. */
+void digits_put_base64(
+    struct buf *out, const void *bytes, size_t len, bool padded);
 
 #endif

@@ -297,3 +297,15 @@ char *file_join(const char *dir, const char *name)
 	memcpy(path + n + 1, name, m + 1);
 	return path;
 }
+
+void file_nearest(const char *path, struct buf *out)
+{
+	struct stat st;
+	buf_adds(out, path);
+	while (out->len > 1 && stat(buf_str(out), &st) != 0) {
+		while (out->len > 1 && out->data[out->len - 1] != '/')
+			out->data[--out->len] = '\0';
+		if (out->len > 1)
+			out->data[--out->len] = '\0';
+	}
+}

@@ -25,6 +25,8 @@ int file_unnamed(const char *dir);
 int file_remove_tree(const char *dir);
 /* Removes from dir what a file_write that was killed left half written. */
 void file_sweep_temporary(const char *dir);
+/* Appends path, or the nearest of its directories that exists. */
+void file_nearest(const char *path, struct buf *out);
 /* "a/b" from parts; NULL when out of memory; the caller frees it. */
 char *file_join(const char *dir, const char *name);
 

@@ -6,6 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+void hash_bytes(const void *bytes, size_t len, unsigned char sum[HASH_BYTES])
+{
+	br_sha256_context sha;
+
+	br_sha256_init(&sha);
+	br_sha256_update(&sha, bytes, len);
+	br_sha256_out(&sha, sum);
+}
+
 int hash_file(int fd, char hex[HASH_HEX])
 {
 	static const char digits[] = "0123456789abcdef";

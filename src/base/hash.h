@@ -1,10 +1,14 @@
-/* SHA-256 of files, and its text in hexadecimal. */
+/* SHA-256 of bytes and files, and its text in hexadecimal. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
 #include <stddef.h>
 
+#define HASH_BYTES 32
 #define HASH_HEX 65 /* 64 digits and the NUL */
+
+/* Of some bytes. */
+void hash_bytes(const void *bytes, size_t len, unsigned char sum[HASH_BYTES]);
 
 /* Of what an open file holds from its beginning; its position is not moved.
  * hex: lower case. 0 or -1 (errno). */

@@ -75,6 +75,9 @@
 #define LOG_LINE_MAX 4096
 /* What a message may be before its secrets are hidden and it is cut. */
 #define LOG_TEXT_MAX (256u * KIB)
+/* A log file of our own is turned over at this size, and one old one kept: a
+ * quiet agent writes as much in a year. */
+#define LOG_FILE_MAX MIB
 /* Secrets that the log hides at the same time. */
 #define LOG_SECRETS_MAX 32
 
@@ -94,6 +97,26 @@
 #define CHILD_ERRORS_MAX (64u * KIB)
 /* Asked to end, it gets this long before it is killed; borg gets the same. */
 #define CHILD_GRACE_MS 10000u
+
+/* Killed, it gets this long to be gone: the kernel may have GiB to give back.
+ * What is there then waits in the kernel, for a device perhaps that never
+ * answers, and is waited for no more. */
+#define CHILD_GONE_MS 10000u
+/* The same for what a dead worker left running: no other job on a repository
+ * begins before. */
+#define ORPHAN_GONE_MS 20000u
+/* borg or a dump that used neither CPU nor I/O for this long hangs: the
+ * server's own stall timeout. */
+#define STALL_MS (120u * 60u * 1000u)
+/* A question to a database server: sizes of thousands of tables take minutes.
+ */
+#define ENGINE_ASK_MS (10u * 60u * 1000u)
+/* Removing a database that could not be filled, whatever is tried for it:
+ * within what a worker may take after a cancel. */
+#define ENGINE_DROP_MS 20000u
+#define ENGINE_DROP_GRACE_MS 2000u
+/* InterWorx's backup of a host; the next one is due a day later. */
+#define INTERWORX_MS (24u * 3600u * 1000u)
 
 /* What is kept of a hook's output (the protocol's own cap). */
 #define HOOK_OUTPUT_MAX 10240u
@@ -122,6 +145,9 @@
 #define OWED_TRIES_MAX 5
 /* Ids of finished jobs that a restart keeps, 40 bytes each. */
 #define DONE_FILE_MAX (64u * KIB)
+/* What the agent tells of itself: eight jobs, ten of the past and some
+ * sentences have 8 KiB. */
+#define STATUS_FILE_MAX (128u * KIB)
 
 /* A report that the server answers with an error of its own: given up after
  * so many tries over a day, by which a server is mended, or at that age. */
@@ -149,6 +175,8 @@
 #define NET_FRAME_MAX (REPORT_BODY_MAX + 64u * KIB)
 /* The sentence of a reply. */
 #define NET_WHY_MAX 2000
+/* What is told of the way to the server: sixteen addresses, ten names. */
+#define NET_FACTS_MAX (8u * KIB)
 /* Beyond its own deadlines the network process gets this, then is killed. */
 #define NET_GRACE_MS 2000
 /* One start of the network process in this time, should it die at once. */
@@ -161,6 +189,10 @@
 #define NET_ADDRESSES_MAX 16
 /* A TLS session is resumed for this long at most, then judged anew. */
 #define TLS_SESSION_MS (24u * 3600u * 1000u)
+/* A connection that was idle for longer is not used again: nginx keeps one for
+ * 75 s, and after a suspend or behind a router nobody may be there, which would
+ * show only after a timeout. */
+#define HTTP_KEPT_MS (75u * 1000u)
 /* Informational answers (1xx) before the real one. */
 #define HTTP_INTERIM_MAX 8
 /* A chunk's size line with its extensions, and all trailers together. */

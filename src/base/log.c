@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log_file.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -47,6 +48,11 @@ void log_open(enum log_level level, int fd)
 	logger.level = level;
 	logger.fd = fd >= 0 ? fd : STDERR_FILENO;
 	logger.journal = log_is_journal(logger.fd);
+}
+
+bool log_in_journal(void)
+{
+	return logger.journal;
 }
 
 void log_prefix(const char *prefix)
@@ -133,6 +139,7 @@ static void log_add_head(struct buf *line, enum log_level level)
 
 static void log_write(const char *line, size_t len)
 {
+	log_file_turn(logger.fd);
 	while (write(logger.fd, line, len) < 0 && errno == EINTR)
 		continue;
 }

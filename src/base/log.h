@@ -8,6 +8,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
@@ -21,6 +22,8 @@ enum log_level {
 
 /* fd -1 means stderr. The descriptor stays the caller's. */
 void log_open(enum log_level level, int fd);
+/* Does the journal read it, and so the priority before each line? */
+bool log_in_journal(void);
 /* A text put before each message of this process ("job 12: "), or "". */
 void log_prefix(const char *prefix);
 /* Hides a secret of 4 characters or more from now on (a copy is kept, wiped

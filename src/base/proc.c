@@ -91,6 +91,33 @@ bool proc_is_alive(const struct proc *p)
 	       line.state != 'X';
 }
 
+/* What the kernel waits for, for a process that waits without end. */
+static void proc_add_wait(const char *number, struct buf *out)
+{
+	struct buf text = BUF_INIT(PROC_FILE_MAX);
+	bool known = proc_read(number, "wchan", &text) == 0 && text.len > 1;
+	buf_addf(out, ": the kernel waits for %s",
+	    known ? buf_str(&text) : "a device");
+	buf_release(&text);
+}
+
+void proc_describe_stuck(const struct proc *p, struct buf *out)
+{
+	struct buf text = BUF_INIT(PROC_FILE_MAX);
+	struct stat_line line;
+	char number[16];
+	snprintf(number, sizeof(number), "%d", (int)p->pid);
+	buf_addf(out, "process %s does not end", number);
+	if (proc_read_stat(number, &text, &line) == 0 &&
+	    line.start == p->start) {
+		buf_addf(out, " (state %c", line.state);
+		if (line.state == 'D')
+			proc_add_wait(number, out);
+		buf_addc(out, ')');
+	}
+	buf_release(&text);
+}
+
 /* False when the number now belongs to another process. While a member of
  * the group lives, the kernel gives its number to nobody. */
 static bool proc_is_ours(const struct proc *p)

@@ -47,6 +47,8 @@ bool proc_is_alive(const struct proc *p);
  * one of then or, where that has ended, each member of this session, which no
  * stranger is. start must be known. */
 bool proc_group_is(const struct proc *p, pid_t session);
+/* Appends "process 12 does not end (state D: the kernel waits for …)". */
+void proc_describe_stuck(const struct proc *p, struct buf *out);
 /* Exit code as a shell has it: code, or 128 + signal. */
 int proc_exit_code(int status);
 /* The status of a child whose own nobody can tell any more: code 255. */

@@ -41,13 +41,16 @@ int paths_init(struct paths *p, const char *root, const char *config)
 	p->journal = file_join(top, "var/lib/bbs-agent/journal");
 	p->done = file_join(top, "var/lib/bbs-agent/done");
 	p->hooks = file_join(top, "var/lib/bbs-agent/hooks.json");
+	p->history = file_join(top, "var/lib/bbs-agent/history.json");
 	p->run = file_join(top, "run/bbs-agent");
 	p->lock = file_join(top, "run/bbs-agent/lock");
+	p->status = file_join(top, "run/bbs-agent/status.json");
 	if (p->config == NULL || p->etc == NULL || p->ssh_key == NULL ||
 	    p->ssh_info == NULL || p->known_hosts == NULL ||
 	    p->borg_source == NULL || p->state == NULL || p->spool == NULL ||
 	    p->journal == NULL || p->done == NULL || p->hooks == NULL ||
-	    p->run == NULL || p->lock == NULL) {
+	    p->history == NULL || p->run == NULL || p->lock == NULL ||
+	    p->status == NULL) {
 		paths_release(p);
 		return -1;
 	}
@@ -68,8 +71,10 @@ void paths_release(struct paths *p)
 	free(p->journal);
 	free(p->done);
 	free(p->hooks);
+	free(p->history);
 	free(p->run);
 	free(p->lock);
+	free(p->status);
 	memset(p, 0, sizeof(*p));
 }
 

@@ -15,8 +15,10 @@ struct paths {
 	char *journal;	   /* /var/lib/bbs-agent/journal */
 	char *done;	   /* /var/lib/bbs-agent/done */
 	char *hooks;	   /* /var/lib/bbs-agent/hooks.json */
+	char *history;	   /* /var/lib/bbs-agent/history.json */
 	char *run;	   /* /run/bbs-agent */
 	char *lock;	   /* /run/bbs-agent/lock */
+	char *status;	   /* /run/bbs-agent/status.json */
 };
 
 /* root and config may be NULL; a relative root is taken from where we stand.

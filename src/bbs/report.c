@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "bbs/treecut.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,10 +47,10 @@ static void put_databases(struct json_writer *w, const char *groups)
 	buf_release(&list);
 }
 
+static const char *const results[] = {"completed", "failed", "abandoned"};
+
 int report_encode(const struct report *r, struct buf *out)
 {
-	static const char *const results[] = {
-	    "completed", "failed", "abandoned"};
 	struct json_writer w = {out, false};
 	json_open(&w, NULL, '{');
 	json_put_int(&w, "job_id", r->job_id);
@@ -87,6 +88,16 @@ int report_encode_failed(int64_t job_id, enum report_result result,
 	r.result = result;
 	r.error_log = sentence;
 	return report_encode(&r, out);
+}
+
+size_t report_least(
+    int64_t job_id, enum report_result result, char out[REPORT_LEAST_MAX])
+{
+	return (size_t)snprintf(out, REPORT_LEAST_MAX,
+	    "{\"job_id\":%lld,\"result\":\"%s\",\"had_warnings\":true,"
+	    "\"error_log\":\"This host had no memory for the rest of this "
+	    "report\"}",
+	    (long long)job_id, results[result]);
 }
 
 #define SHORT_ERROR_MAX 500
@@ -173,6 +184,31 @@ int progress_encode(const struct progress *p, int64_t job_id, const char *level,
 	}
 	json_close(&w, '}');
 	return out->failed ? -1 : 0;
+}
+
+void report_pack(const struct report *r, struct buf *out)
+{
+	pack_u64(out, (uint64_t)r->result);
+	pack_u64(out, r->had_warnings);
+	pack_u64(out, r->is_backup);
+	pack_u64(out, (uint64_t)r->files_processed);
+	pack_u64(out, (uint64_t)r->bytes_processed);
+	pack_u64(out, (uint64_t)r->deduplicated_size);
+}
+
+int report_unpack(struct report *r, struct unpack *u)
+{
+	memset(r, 0, sizeof(*r));
+	uint64_t result = unpack_u64(u);
+	r->had_warnings = unpack_u64(u) != 0;
+	r->is_backup = unpack_u64(u) != 0;
+	r->files_processed = (int64_t)unpack_u64(u);
+	r->bytes_processed = (int64_t)unpack_u64(u);
+	r->deduplicated_size = (int64_t)unpack_u64(u);
+	if (u->failed || result > REPORT_ABANDONED)
+		return -1;
+	r->result = (enum report_result)result;
+	return 0;
 }
 
 void progress_pack(const struct progress *p, struct buf *out)

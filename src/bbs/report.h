@@ -31,6 +31,10 @@ int report_encode(const struct report *r, struct buf *out);
 /* A final report that needs nothing but a sentence. */
 int report_encode_failed(int64_t job_id, enum report_result result,
     const char *sentence, struct buf *out);
+/* The least that a report may be, for when there is no memory for it. */
+#define REPORT_LEAST_MAX 160
+size_t report_least(
+    int64_t job_id, enum report_result result, char out[REPORT_LEAST_MAX]);
 
 /* The same report, smaller: one with a tree (a list_dir) with the tree's
  * entries halved `times` times; any other without output_log and task_result,
@@ -39,6 +43,11 @@ int report_encode_failed(int64_t job_id, enum report_result result,
  * appended, when body is no report. */
 int report_shorten(
     const char *body, size_t len, unsigned times, struct buf *out);
+
+/* Of a report its result and its numbers, from a worker to the supervisor; of
+ * what was unpacked the rest is 0. 0 or -1. */
+void report_pack(const struct report *r, struct buf *out);
+int report_unpack(struct report *r, struct unpack *u);
 
 /* The state of a running job. Numbers below 0 are left out. */
 struct progress {

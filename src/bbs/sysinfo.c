@@ -285,6 +285,7 @@ void sysinfo_encode(
 	json_put(&w, "glibc_version", glibc);
 	put_mac(&w);
 	put_address(&w);
-	put_borg(&w, c, p, stop_fd);
+	if (c != NULL)
+		put_borg(&w, c, p, stop_fd);
 	json_close(&w, '}');
 }

@@ -5,6 +5,7 @@
 #include "job/allowed.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "bbs/borgwords.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -139,18 +140,24 @@ static int check_path(const struct rule *r, const char *path, struct buf *why)
 static int check_words(
     const struct rule *r, const struct task *t, struct buf *why)
 {
-	bool archive = false;
-	for (size_t i = 1; t->command[i] != NULL; i++) {
-		const char *word = t->command[i];
-		/* Files and pipes of patterns can name directories, too. */
-		if (text_starts(word, "--pa")) {
+	struct borgwords b;
+	enum borgword kind;
+	borgwords_init(&b, t);
+	while ((kind = borgwords_next(&b)) != BORGWORD_END) {
+		/* Files and pipes of patterns can name directories, too, and
+		 * what a file has in it can come back in a message. */
+		bool odd = kind == BORGWORD_UNKNOWN ||
+			   (kind == BORGWORD_OPTION &&
+			       (text_starts(b.name, "pat") ||
+				   borgwords_is(&b, "exclude-from")));
+		if (odd) {
 			struct rule option = *r;
 			option.what = "the option";
-			return refuse(&option, word, NULL, why);
+			return refuse(&option, b.word, NULL, why);
 		}
-		if (archive && word[0] != '-' && check_path(r, word, why) != 0)
+		if (kind == BORGWORD_PLAIN && b.place > 1 &&
+		    check_path(r, b.text, why) != 0)
 			return -1;
-		archive = archive || strstr(word, "::") != NULL;
 	}
 	return 0;
 }
@@ -193,23 +200,28 @@ static int check_browse(
 int allowed_check(
     const struct config *c, const struct task *t, bool resolve, struct buf *why)
 {
+	bool restores = t->kind == TASK_RESTORE ||
+			t->kind == TASK_RESTORE_DATABASE ||
+			is_verb(t, "extract");
+	int rc = 0;
 	/* By what borg is told to do, whatever the task calls itself. */
 	if (is_verb(t, "create") && c->backup_from != NULL) {
 		struct rule r = {
 		    "backup_from", "the directory", c->backup_from, resolve};
-		return check_words(&r, t, why) != 0
-			   ? -1
-			   : check_lines(&r, t->directories, why);
+		rc = check_words(&r, t, why) != 0
+			 ? -1
+			 : check_lines(&r, t->directories, why);
 	}
-	if (is_verb(t, "extract") && c->restore_to != NULL) {
+	/* A restore makes this directory, whatever borg is told. */
+	if (rc == 0 && restores && c->restore_to != NULL) {
 		struct rule r = {
 		    "restore_to", "restoring to", c->restore_to, resolve};
 		bool given = t->cwd != NULL && t->cwd[0] != '\0';
-		return check_path(&r, given ? t->cwd : "/", why);
+		rc = check_path(&r, given ? t->cwd : "/", why);
 	}
-	if (t->kind == TASK_LIST_DIR && c->browse != NULL) {
+	if (rc == 0 && t->kind == TASK_LIST_DIR && c->browse != NULL) {
 		struct rule r = {"browse", "looking into", c->browse, resolve};
-		return check_browse(&r, t, why);
+		rc = check_browse(&r, t, why);
 	}
-	return 0;
+	return rc;
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "job/ssh.h"
+#include "job/stall.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,10 +32,6 @@
 #define GRACE_MS 10000
 /* What stays of the group after borg's own end gets this long to go. */
 #define LEFTOVER_MS 2000
-/* How often the group's CPU and I/O are looked at, and how long they may
- * stand still. */
-#define ACTIVITY_EVERY_MS 60000
-#define STALL_MS (120u * 60u * 1000u)
 
 struct loop {
 	struct borg_run *run;
@@ -48,10 +45,10 @@ struct loop {
 	struct json json;
 	uint64_t started_at, read_at, heard_at, tick_at;
 	uint64_t stopped_at; /* SIGTERM was sent; 0: not */
-	bool killed;
-	uint64_t activity, looked_at, idle; /* ms without CPU and I/O */
+	uint64_t killed_at;  /* SIGKILL was */
+	struct stall stall;
 	int status;
-	bool ended;
+	bool ended, stuck;
 };
 
 void borg_run_init(struct borg_run *r, struct worker *w)
@@ -106,8 +103,8 @@ static void take_line(struct loop *l, const char *line, size_t len)
 	struct borg_run *r = l->run;
 	struct borglog_event e;
 	borglog_decode(&l->json, line, len, &e);
-	if (e.kind != BORGLOG_FILE && ssh_is_refused(line, len))
-		r->worker->key_refused = true;
+	if (e.kind != BORGLOG_FILE && e.kind != BORGLOG_LISTED)
+		ssh_notice(r->worker, line, len);
 	if (e.kind == BORGLOG_TEXT) {
 		take_text(r, line, len);
 		return;
@@ -204,22 +201,17 @@ static void tick(struct loop *l, uint64_t now)
 
 static void watch_activity(struct loop *l, uint64_t now)
 {
-	uint64_t passed = now - l->looked_at;
-	if (passed < ACTIVITY_EVERY_MS)
+	struct worker *w = l->run->worker;
+	int hours = w->config->max_hours;
+	if (!stall_is_due(&l->stall, now))
 		return;
-	l->looked_at = now;
-	uint64_t activity = proc_group_activity(l->borg.pid);
-	/* A host that slept for hours is no borg that hangs. */
-	if (passed > 2 * ACTIVITY_EVERY_MS)
-		passed = 0;
-	l->idle = activity == l->activity ? l->idle + passed : 0;
-	l->activity = activity;
-	if (l->idle >= STALL_MS && l->run->worker->stop == STOP_NONE)
-		l->run->worker->stop = STOP_STALLED;
-	int hours = l->run->worker->config->max_hours;
-	if (hours > 0 && l->run->worker->stop == STOP_NONE &&
+	bool hangs =
+	    stall_look(&l->stall, proc_group_activity(l->borg.pid), now);
+	if (hangs && w->stop == STOP_NONE)
+		w->stop = STOP_STALLED;
+	if (hours > 0 && w->stop == STOP_NONE &&
 	    now - l->started_at >= (uint64_t)hours * 3600u * 1000u)
-		l->run->worker->stop = STOP_TOO_LONG;
+		w->stop = STOP_TOO_LONG;
 }
 
 /* borg itself first, so that it releases its locks; then all of it. */
@@ -233,10 +225,13 @@ static void stop_borg(struct loop *l, uint64_t now)
 		proc_signal(&l->borg, SIGTERM);
 		l->run->stopped = true;
 		l->stopped_at = now;
-	} else if (!l->killed && now - l->stopped_at >= GRACE_MS) {
+	} else if (l->killed_at == 0 && now - l->stopped_at >= GRACE_MS) {
 		log_warning("borg did not end within 10 s: killing it");
 		proc_signal_group(&l->borg, SIGKILL);
-		l->killed = true;
+		l->killed_at = now;
+	} else if (l->killed_at != 0 && now - l->killed_at >= CHILD_GONE_MS) {
+		worker_stuck(l->run->worker, &l->borg);
+		l->stuck = true;
 	}
 }
 
@@ -322,8 +317,8 @@ static int start(struct loop *l, struct buf *why)
 	if (rc != 0)
 		return -1;
 	uint64_t now = clock_ms();
-	l->started_at = l->heard_at = l->looked_at = now;
-	l->tick_at = now;
+	l->started_at = l->heard_at = l->tick_at = now;
+	stall_init(&l->stall, now);
 	worker_child(r->worker, l->borg.pid, l->borg.start);
 	return 0;
 }
@@ -389,7 +384,7 @@ int borg_run(struct borg_run *r, struct buf *why)
 	buf_init(&l.lines, BORG_READ_MAX + 2 * BORG_LINE_MAX);
 	int rc = start(&l, why);
 	if (rc == 0) {
-		while (!l.ended)
+		while (!l.ended && !l.stuck)
 			turn(&l);
 		finish(&l);
 	}

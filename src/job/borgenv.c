@@ -27,7 +27,7 @@
 /* How far the times of a file and of a process may be apart. */
 #define LOCK_MARGIN_S 10
 
-static bool is_utf8_locale(const char *value)
+bool borgenv_is_utf8(const char *value)
 {
 	if (value == NULL)
 		return false;
@@ -41,8 +41,8 @@ static int set_defaults(char ***env)
 	int rc = 0;
 	const char *all = proc_env_get(*env, "LC_ALL");
 	const char *lang = proc_env_get(*env, "LANG");
-	bool utf8 = all != NULL && all[0] != '\0' ? is_utf8_locale(all)
-						  : is_utf8_locale(lang);
+	bool utf8 = all != NULL && all[0] != '\0' ? borgenv_is_utf8(all)
+						  : borgenv_is_utf8(lang);
 	rc |= proc_env_set(env, "BORG_RELOCATED_REPO_ACCESS_IS_OK", "yes");
 	rc |= proc_env_set(
 	    env, "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes");
@@ -219,7 +219,7 @@ void borg_command_release(struct borg_command *c)
 	memset(c, 0, sizeof(*c));
 }
 
-static int cache_dir(char *const *env, struct buf *dir)
+int borgenv_cache_dir(char *const *env, struct buf *dir)
 {
 	const char *value = proc_env_get(env, "BORG_CACHE_DIR");
 	if (value != NULL && value[0] == '/')
@@ -320,7 +320,7 @@ int borgenv_clear_locks(char *const *env)
 	struct buf dir = BUF_INIT(PATH_MAX);
 	int cleared = 0;
 	DIR *d = NULL;
-	if (cache_dir(env, &dir) == 0)
+	if (borgenv_cache_dir(env, &dir) == 0)
 		d = opendir(buf_str(&dir));
 	if (d != NULL) {
 		struct dirent *e;

@@ -30,5 +30,10 @@ void borgenv_forget_keys(const struct paths *p);
  * this host that made it is gone. env: borg's environment. Returns how many.
  */
 int borgenv_clear_locks(char *const *env);
+/* Is it the name of a UTF-8 locale? NULL is not. */
+bool borgenv_is_utf8(const char *value);
+/* Appends where borg's cache lies with this environment: 0, or -1 when that
+ * cannot be known. */
+int borgenv_cache_dir(char *const *env, struct buf *dir);
 
 #endif

@@ -57,8 +57,7 @@ static void give_up_ended(struct catalog *c)
 			said.data[--said.len] = '\0';
 		struct buf clean = BUF_INIT(64 * KIB);
 		text_add_utf8(&clean, buf_str(&said), said.len);
-		if (ssh_is_refused(buf_str(&clean), clean.len))
-			c->worker->key_refused = true;
+		ssh_notice(c->worker, buf_str(&clean), clean.len);
 		buf_adds(&text, ": ");
 		text_add_escaped(&text, buf_str(&clean),
 		    text_cut(buf_str(&clean), clean.len, 300));
@@ -298,8 +297,11 @@ void catalog_close(struct catalog *c)
 			poll(NULL, 0, 20);
 	}
 	proc_signal_group(&c->ssh, SIGKILL);
-	while (!reap(c))
+	uint64_t until = clock_ms() + CHILD_GONE_MS;
+	while (!reap(c) && clock_ms() < until)
 		poll(NULL, 0, 20);
+	if (!reap(c))
+		worker_stuck(c->worker, &c->ssh);
 	if (c->errors >= 0)
 		close(c->errors);
 	if (c->spill >= 0)

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "job/stall.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,7 +36,8 @@ struct loop {
 	int feed;	    /* the filter's input, for last_words; -1 */
 	uint64_t started_at, tick_at;
 	uint64_t stopped_at; /* SIGTERM was sent; 0: not */
-	bool killed;
+	uint64_t killed_at;  /* SIGKILL was */
+	struct stall stall;
 	uint64_t ended_at; /* all have ended; 0: not yet */
 };
 
@@ -189,6 +191,7 @@ static int start(struct loop *l, struct buf *why)
 	if (!join && err >= 0)
 		close(err);
 	l->started_at = l->tick_at = clock_ms();
+	stall_init(&l->stall, l->started_at);
 	if (rc == 0)
 		worker_child(
 		    c->worker, l->stages[0].proc.pid, l->stages[0].proc.start);
@@ -207,6 +210,19 @@ static bool is_to_stop(const struct child *c)
 	if (c->goes_on)
 		return c->worker->stop == STOP_ORPHANED;
 	return c->worker->stop != STOP_NONE;
+}
+
+/* Whatever of the group is left counts, and so does the filter. */
+static void watch(struct loop *l, uint64_t now)
+{
+	uint64_t activity = 0;
+	if (!l->child->watched || !stall_is_due(&l->stall, now))
+		return;
+	for (int i = 0; i < l->count; i++)
+		activity += proc_group_activity(l->stages[i].proc.pid);
+	if (stall_look(&l->stall, activity, now) &&
+	    l->child->worker->stop == STOP_NONE)
+		l->child->worker->stop = STOP_STALLED;
 }
 
 static void stop_if_told(struct loop *l, uint64_t now)
@@ -229,9 +245,11 @@ static void stop_if_told(struct loop *l, uint64_t now)
 		/* What is stopped gets a signal only when it goes on. */
 		signal_all(l, SIGCONT);
 		l->stopped_at = now;
-	} else if (!l->killed && now - l->stopped_at >= c->grace_ms) {
+	} else if (l->killed_at == 0 && now - l->stopped_at >= c->grace_ms) {
 		signal_all(l, SIGKILL);
-		l->killed = true;
+		l->killed_at = now;
+	} else if (l->killed_at != 0 && now - l->killed_at >= CHILD_GONE_MS) {
+		c->stuck = true;
 	}
 }
 
@@ -253,7 +271,7 @@ static void see_ends(struct loop *l, uint64_t now)
 static bool is_over(const struct loop *l, uint64_t now)
 {
 	if (l->ended_at == 0)
-		return false;
+		return l->child->stuck;
 	return (l->output < 0 && l->errors < 0) ||
 	       now - l->ended_at >= LEFTOVER_MS;
 }
@@ -270,7 +288,7 @@ static uint64_t next_wake(const struct loop *l)
 	uint64_t wake = l->tick_at;
 	if (l->ended_at != 0)
 		return earliest(wake, l->ended_at + LEFTOVER_MS);
-	if (l->stopped_at != 0 && !l->killed)
+	if (l->stopped_at != 0 && l->killed_at == 0)
 		return earliest(wake, l->stopped_at + c->grace_ms);
 	if (l->stopped_at == 0 && c->timeout_ms > 0)
 		return earliest(wake, l->started_at + c->timeout_ms);
@@ -321,6 +339,7 @@ static void turn(struct loop *l)
 			c->on_tick(c->ctx);
 	}
 	see_ends(l, now);
+	watch(l, now);
 	stop_if_told(l, now);
 	say_last_words(l);
 }
@@ -347,6 +366,10 @@ static void finish(struct loop *l)
 	struct child *c = l->child;
 	if (!c->may_leave || l->stopped_at != 0)
 		end_groups(l);
+	for (int i = 0; i < l->count && c->stuck; i++) {
+		if (!l->stages[i].ended)
+			worker_stuck(c->worker, &l->stages[i].proc);
+	}
 	worker_child(c->worker, 0, 0);
 	c->exit_code = proc_exit_code(l->stages[0].status);
 	if (l->count == 1)

@@ -32,6 +32,9 @@ struct child {
 	/* It is not ended when the job is to stop, only when the supervisor
 	 * is gone. */
 	bool goes_on;
+	/* A hang ends it: no CPU and no I/O for STALL_MS. Only for what is
+	 * never idle by itself, as a client whose server works is. */
+	bool watched;
 	bool may_leave;	     /* what it leaves running in its group stays */
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t grace_ms;   /* from SIGTERM to SIGKILL; CHILD_GRACE_MS */
@@ -43,6 +46,7 @@ struct child {
 	int exit_code;	   /* as a shell has it; of the one that failed */
 	bool stopped;	   /* ended since the job is to stop (worker->stop) */
 	bool timed_out;	   /* ended since timeout_ms had passed */
+	bool stuck;	   /* killed, and still there: left behind */
 	struct buf output; /* CHILD_OUTPUT_MAX; what is over it is dropped */
 	struct buf errors; /* the head and the tail of what both said */
 	/* How many bytes of each were dropped; where head and tail are kept,

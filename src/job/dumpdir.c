@@ -5,6 +5,7 @@
  */
 #include "job/dumpdir.h"
 #include "base/file.h"
+#include "job/allowed.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,12 @@
 #include <unistd.h>
 
 #define WALK_FLAGS (O_PATH | O_CLOEXEC)
+
+/* Some programs act on every file that they find in such a directory, and the
+ * text of a dump is whatever the named database server says. */
+static const char system_dirs[] =
+    "/etc\n/usr\n/bin\n/sbin\n/lib\n/lib32\n/lib64\n/boot\n/dev\n/proc\n/sys\n"
+    "/run\n/var/spool/cron";
 
 static bool is_ours(const struct stat *st)
 {
@@ -84,6 +91,8 @@ int dumpdir_walk(const char *path, bool make)
 		close(dir);
 		errno = saved;
 		dir = next;
+		if (dir >= 0 && allowed_fd(system_dirs, dir))
+			return give_up(dir, EPERM);
 	}
 	return dir;
 }
@@ -111,6 +120,11 @@ static void explain(const char *path, struct buf *why)
 		buf_addf(why,
 		    "a part of the path %s is a link that another user can "
 		    "change: it is not followed",
+		    path);
+	else if (errno == EPERM)
+		buf_addf(why,
+		    "dumps in %s are refused by this host's policy: "
+		    "it is one of the system's directories",
 		    path);
 	else
 		buf_addf(why, "cannot open the directory %s: %s", path,

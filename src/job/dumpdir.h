@@ -24,7 +24,8 @@ struct dumpdir {
 /*
  * Opens the directory at an absolute path: O_PATH, or -1 with errno. A link
  * on the way is followed only when nobody but root (or we) can have made it,
- * else ELOOP. make: what is missing is made, the last one with mode 0700.
+ * else ELOOP; a directory of the system is EPERM. make: what is missing is
+ * made, the last one with mode 0700.
  */
 int dumpdir_walk(const char *path, bool make);
 /*

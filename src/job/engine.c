@@ -41,6 +41,11 @@ int engine_judge(const struct child *c, struct buf *why)
 		buf_adds(why, worker_stop_sentence(c->worker->stop));
 		return -1;
 	}
+	if (c->timed_out) {
+		buf_addf(why, "%s did not end within %u min", c->argv[0],
+		    (unsigned)(c->timeout_ms / 60000u));
+		return -1;
+	}
 	if (c->exit_code == 0)
 		return 0;
 	size_t len = c->errors.len;
@@ -72,6 +77,7 @@ int engine_dump_stream(struct worker *w, const char *const *argv,
 	c.env = env;
 	c.out = fd;
 	c.bulk = true;
+	c.watched = true;
 	if (child_run(&c, why) == 0)
 		rc = engine_judge(&c, why);
 	if (rc == 0 && fsync(fd) != 0) {
@@ -133,6 +139,7 @@ int engine_ask(struct worker *w, const char *const *argv,
 	c.argv = argv;
 	c.env = env;
 	c.out = CHILD_COLLECT;
+	c.timeout_ms = ENGINE_ASK_MS;
 	if (child_run(&c, why) == 0)
 		rc = engine_judge(&c, why);
 	if (rc == 0)

@@ -71,7 +71,8 @@ int engine_import_stream(struct worker *w, const char *src,
 /* 0 when a child that has run did what it should; else -1, and what it said,
  * for a person, in why. */
 int engine_judge(const struct child *c, struct buf *why);
-/* Runs argv and takes its output; what it said on failure goes into why. */
+/* Runs argv, for ENGINE_ASK_MS at most, and takes its output; what it said on
+ * failure goes into why. */
 int engine_ask(struct worker *w, const char *const *argv,
     const char *const *env, struct buf *output, struct buf *why);
 

@@ -285,6 +285,8 @@ static int run_program(struct interworx *x, struct worker *w, struct buf *why)
 	c.out = CHILD_COLLECT;
 	c.join = true;
 	c.bulk = true;
+	c.watched = true;
+	c.timeout_ms = INTERWORX_MS;
 	if (child_run(&c, why) != 0)
 		goto out;
 	const char *said = buf_str(&c.output);
@@ -293,7 +295,7 @@ static int run_program(struct interworx *x, struct worker *w, struct buf *why)
 		len--;
 	size_t from = len > SAID_MAX ? len - SAID_MAX : 0;
 	int64_t room = dumpdir_free(&x->at);
-	if (c.stopped || (c.exit_code != 0 && len == 0))
+	if (c.stopped || c.timed_out || (c.exit_code != 0 && len == 0))
 		engine_judge(&c, why);
 	else if (c.exit_code != 0 && room >= 0 && room < FULL_BELOW)
 		buf_addf(why, "the disk that holds %s is full", x->dir);

@@ -8,7 +8,8 @@ enum message {
 	MESSAGE_LOG,	      /* level, text: for the server's log */
 	MESSAGE_CHILD,	      /* group, start time; 0: none any more */
 	MESSAGE_FINAL,	      /* flags: our SSH key was refused, the report
-				 lies in the spool; else the report */
+				 lies in the spool; its numbers; and itself,
+				 where it lies nowhere */
 	MESSAGE_SYSINFO,      /* stamp of borg, the body of register and info */
 	MESSAGE_BORG,	      /* stamp of borg (bbs/borgbin.h) */
 	MESSAGE_SSH_TEST,     /* enum ssh_test, sentence */
@@ -20,7 +21,11 @@ enum message {
 	/* supervisor to worker */
 	MESSAGE_CANCEL,	   /* enum stop_reason */
 	MESSAGE_DELIVERED, /* the server has the final report */
-	MESSAGE_FETCHED	   /* done, HTTP status (0: no answer), a sentence */
+	MESSAGE_FETCHED,   /* done, HTTP status (0: no answer), a sentence */
+
+	/* worker to supervisor; numbers stay what they are */
+	MESSAGE_STUCK, /* group, start time: killed, and still there */
+	MESSAGE_HOST   /* as SYSINFO, while borg was not asked yet: no stamp */
 };
 
 /* Why a job is to stop. */

@@ -28,8 +28,6 @@
 #define LIFTED ".bbs-dump.up"
 /* The line of the shell's output that is ours. */
 #define MARK "bbs-agent "
-/* How long removing a database that could not be filled may take. */
-#define DROP_MS 30000
 
 /* After "var c = {...};". Plain loops: a shell that awaits by itself does not
  * do so in callbacks. */
@@ -119,6 +117,35 @@ static char *write_script(struct worker *w, const struct dump_config *c,
 	return path;
 }
 
+/* A shell that refuses an address may quote it, with the password as it stands
+ * there. */
+static void hide_encoded(const char *password)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_.!~*'()";
+	struct buf text = BUF_INIT(64 * KIB);
+	for (const char *p = password; *p != '\0'; p++) {
+		if (strchr(plain, *p) != NULL)
+			buf_addc(&text, *p);
+		else
+			buf_addf(&text, "%%%02X", (unsigned char)*p);
+	}
+	log_hide(buf_str(&text));
+	buf_wipe(&text);
+}
+
+/* What went wrong, for people: without the password. */
+static int add_error(const struct json *j, struct buf *why)
+{
+	struct buf text = BUF_INIT(64 * KIB);
+	int rc = json_text(j, json_get(j, 0, "error"), &text);
+	if (rc == 0)
+		log_redact(why, buf_str(&text), text.len);
+	buf_wipe(&text);
+	return rc;
+}
+
 /* The object on our line of what the shell wrote. */
 static int read_answer(const char *text, struct json *j, struct buf *why)
 {
@@ -129,9 +156,7 @@ static int read_answer(const char *text, struct json *j, struct buf *why)
 		if (json_check(line, len, JSON_DEPTH_MAX, NULL, NULL) == 0 &&
 		    json_parse(j, line, len) == 0 &&
 		    json_type(j, 0) == JSON_OBJECT) {
-			if (json_text(j, json_get(j, 0, "error"), why) != 0)
-				return 0;
-			return -1;
+			return add_error(j, why) == 0 ? -1 : 0;
 		}
 	}
 	buf_adds(why, "MongoDB's shell did not answer as it should");
@@ -151,6 +176,7 @@ static int ask(struct worker *w, const struct dump_config *c,
 			      "a shell MongoDB cannot be asked");
 		return -1;
 	}
+	hide_encoded(c->password);
 	char *file = write_script(w, c, question, name);
 	if (file == NULL) {
 		buf_addf(why, "cannot write a file in %s: %s", w->paths->run,
@@ -161,9 +187,11 @@ static int ask(struct worker *w, const struct dump_config *c,
 	child_init(&child, w);
 	child.argv = argv;
 	child.out = CHILD_COLLECT;
+	child.timeout_ms = ENGINE_ASK_MS;
 	if (strcmp(question, "drop") == 0) {
 		child.goes_on = true;
-		child.timeout_ms = DROP_MS;
+		child.timeout_ms = ENGINE_DROP_MS;
+		child.grace_ms = ENGINE_DROP_GRACE_MS;
 	}
 	if (child_run(&child, why) == 0)
 		rc = engine_judge(&child, why);
@@ -275,7 +303,8 @@ static int tool_open(struct tool *t, struct worker *w,
 	return -1;
 }
 
-static int tool_run(struct tool *t, struct worker *w, struct buf *why)
+static int tool_run(
+    struct tool *t, struct worker *w, bool watched, struct buf *why)
 {
 	struct child child;
 	int rc = -1;
@@ -286,6 +315,7 @@ static int tool_run(struct tool *t, struct worker *w, struct buf *why)
 	child_init(&child, w);
 	child.argv = (const char *const *)t->argv.list;
 	child.bulk = true;
+	child.watched = watched;
 	if (child_run(&child, why) == 0)
 		rc = engine_judge(&child, why);
 	child_release(&child);
@@ -339,7 +369,7 @@ static int dump(struct worker *w, const struct dump_config *c,
 	for (size_t i = 0; i < c->extra_options.count; i++)
 		words_add(&t.argv, c->extra_options.list[i]);
 	if (rc == 0)
-		rc = tool_run(&t, w, why);
+		rc = tool_run(&t, w, true, why);
 	if (rc == 0)
 		rc = lift(dest, database, why);
 	if (rc != 0)
@@ -399,7 +429,7 @@ static int fill(struct worker *w, const struct dump_config *c, const char *src,
 	words_addf(&t.argv, "--db=%s", target);
 	words_addf(&t.argv, "--dir=%s", src);
 	if (rc == 0)
-		rc = tool_run(&t, w, why);
+		rc = tool_run(&t, w, false, why);
 	tool_close(&t);
 	return rc;
 }

@@ -7,6 +7,7 @@
  * dump was read. What a dump makes psql do is not judged: whoever can forge
  * an archive of the repository can have commands run here.
  */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -23,8 +24,6 @@
 #define CONNECT_S "15"
 /* Where the questions about all databases are asked. */
 #define MAINTENANCE "postgres"
-/* How long removing a database that could not be filled may take. */
-#define DROP_MS 30000
 /* What pg_dump writes at the end of a dump, and how far before the end. */
 #define WHOLE "-- PostgreSQL database dump complete"
 #define TAIL "1000"
@@ -251,8 +250,11 @@ static int create(struct worker *w, const struct dump_config *c,
 }
 
 static int drop_by(struct worker *w, const struct dump_config *c,
-    const char *database, const char *how, struct buf *why)
+    const char *database, const char *how, uint64_t until, struct buf *why)
 {
+	uint64_t now = clock_ms();
+	if (now >= until)
+		return -1;
 	struct buf sql = BUF_INIT(KIB);
 	buf_adds(&sql, "DROP DATABASE ");
 	add_identifier(&sql, database);
@@ -265,7 +267,8 @@ static int drop_by(struct worker *w, const struct dump_config *c,
 	child.argv = argv;
 	child.env = (const char *const *)env;
 	child.goes_on = true;
-	child.timeout_ms = DROP_MS;
+	child.timeout_ms = until - now;
+	child.grace_ms = ENGINE_DROP_GRACE_MS;
 	if (env != NULL && child_run(&child, why) == 0 && child.exit_code == 0)
 		rc = 0;
 	child_release(&child);
@@ -280,8 +283,9 @@ static void drop(
     struct worker *w, const struct dump_config *c, const char *database)
 {
 	struct buf why = BUF_INIT(64 * KIB);
-	if (drop_by(w, c, database, " WITH (FORCE)", &why) != 0 &&
-	    drop_by(w, c, database, "", &why) != 0)
+	uint64_t until = clock_ms() + ENGINE_DROP_MS;
+	if (drop_by(w, c, database, " WITH (FORCE)", until, &why) != 0 &&
+	    drop_by(w, c, database, "", until, &why) != 0)
 		log_warning("the database \"%s\" was made for an import that "
 			    "failed, and cannot be removed",
 		    database);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "job/known_hosts.h"
 #include "job/ssh_dropbear.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,16 +22,23 @@
 
 #define TEST_TIMEOUT_MS 30000
 
-/* Is the server's host key to be kept and compared? */
-static bool pins_host_key(struct worker *w, const struct ssh_client *client)
+/*
+ * How OpenSSH is to judge the host's key; NULL: not at all. A client that is
+ * too old for accept-new keeps the first key of the server with "no", and has
+ * to be told "yes" from then on. server: is it where the command goes?
+ */
+static const char *host_key_rule(struct worker *w,
+    const struct ssh_client *client, const struct ssh_info *info, bool server)
 {
 	if (w->config->ssh_host_key == SSH_HOST_KEY_NO)
-		return false;
+		return NULL;
 	if (client->accept_new)
-		return true;
-	log_debug("this ssh client cannot keep a host key by itself: the "
-		  "server's SSH host key is not checked");
-	return false;
+		return "StrictHostKeyChecking=accept-new";
+	if (!server)
+		return NULL;
+	return known_hosts_has(w->paths->known_hosts, info)
+		   ? "StrictHostKeyChecking=yes"
+		   : "StrictHostKeyChecking=no";
 }
 
 static void add_word(struct buf *words, const char *word)
@@ -61,8 +69,10 @@ static void add_openssh(struct ssh_command *c, struct worker *w,
 	struct buf *words = &c->words;
 	add_word(words, "ssh");
 	add_way(words, w->paths->ssh_key, info);
-	if (pins_host_key(w, client)) {
-		add_option(words, "StrictHostKeyChecking=accept-new");
+	const char *rule = host_key_rule(w, client, info, true);
+	if (rule != NULL) {
+		add_option(words, rule);
+		add_option(words, "HashKnownHosts=no");
 		add_word(words, "-o");
 		buf_addf(
 		    words, "UserKnownHostsFile=\"%s\"", w->paths->known_hosts);
@@ -84,7 +94,7 @@ static void add_dropbear(struct ssh_command *c, struct worker *w,
 {
 	struct buf *words = &c->words;
 	char *key = ssh_client_key(client, w, w->paths->ssh_key);
-	char *home = ssh_dropbear_home(w, info->host);
+	char *home = ssh_dropbear_home(w, info);
 	if (test) {
 		/* A key that is kept must be this one; else it is kept now. */
 		c->answer = home != NULL ? "n\n" : "y\n";
@@ -163,16 +173,50 @@ bool ssh_is_refused(const char *text, size_t len)
 	       memmem(text, len, dropbear, sizeof(dropbear) - 1) != NULL;
 }
 
-static bool is_other_host(const char *err)
+static bool is_other_host(const char *text, size_t len)
 {
-	return strstr(err, "IDENTIFICATION HAS CHANGED") != NULL ||
-	       strstr(err, "Host key verification failed") != NULL ||
-	       strstr(err, "host key mismatch") != NULL ||
-	       strstr(err, "Didn't validate host key") != NULL;
+	static const char marks[][32] = {"IDENTIFICATION HAS CHANGED",
+	    "Host key verification failed", "host key mismatch",
+	    "Didn't validate host key"};
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if (memmem(text, len, marks[i], strlen(marks[i])) != NULL)
+			return true;
+	}
+	return false;
 }
 
-static enum ssh_test judge(const struct ssh_command *c, struct worker *w,
-    int code, const char *out, const char *err, struct buf *text)
+void ssh_notice(struct worker *w, const char *text, size_t len)
+{
+	if (ssh_is_refused(text, len))
+		w->key_refused = true;
+	if (w->config->ssh_host_key != SSH_HOST_KEY_NO &&
+	    is_other_host(text, len))
+		w->host_changed = true;
+}
+
+void ssh_say_other_host(struct worker *w, struct buf *out)
+{
+	struct ssh_info info;
+	struct ssh_client client;
+	ssh_client_find(&client, w);
+	buf_adds(out, "the server's SSH host key is not the one that was kept "
+		      "at first use");
+	if (ssh_info_read(w->paths->ssh_info, &info) == 0)
+		buf_addf(out, " for %s", info.host);
+	buf_adds(out, " in ");
+	if (client.dropbear)
+		ssh_dropbear_hosts(w, out);
+	else
+		buf_adds(out, w->paths->known_hosts);
+	buf_adds(out, ": if the server was reinstalled, run bbs-agent doctor "
+		      "--accept-host-key");
+	if (w->paths->root[0] != '\0')
+		buf_addf(out, " --root %s", w->paths->root);
+	buf_adds(out, " on this host; if not, somebody may be listening in");
+}
+
+static enum ssh_test judge(struct worker *w, int code, const char *out,
+    const char *err, struct buf *text)
 {
 	if (code == 0 && text_starts(out, "pong")) {
 		buf_adds(text, "the SSH connection works");
@@ -184,14 +228,8 @@ static enum ssh_test judge(const struct ssh_command *c, struct worker *w,
 			       "no ping)");
 		return SSH_TEST_OK;
 	}
-	if (is_other_host(err)) {
-		buf_adds(text, "the server's SSH host key is not the one that "
-			       "was kept at first use: if the server was "
-			       "reinstalled, remove its line from ");
-		if (c->answer != NULL)
-			ssh_dropbear_hosts(w, text);
-		else
-			buf_adds(text, w->paths->known_hosts);
+	if (is_other_host(err, strlen(err))) {
+		ssh_say_other_host(w, text);
 		return SSH_TEST_FAILED;
 	}
 	if (strstr(err, "Permission denied") != NULL ||
@@ -234,8 +272,8 @@ enum ssh_test ssh_test(struct worker *w, struct buf *text)
 	while (err.len > 0 && strchr("\r\n", err.data[err.len - 1]) != NULL)
 		err.data[--err.len] = '\0';
 	text_add_utf8(&clean, buf_str(&err), err.len);
-	result = judge(&c, w, proc_exit_code(status), buf_str(&out),
-	    buf_str(&clean), text);
+	result = judge(
+	    w, proc_exit_code(status), buf_str(&out), buf_str(&clean), text);
 out:
 	if (in >= 0)
 		close(in);
@@ -281,15 +319,10 @@ static bool is_bound_for(const struct task *t, const char *host)
 }
 
 static int rewrite_for_dropbear(struct worker *w,
-    const struct ssh_client *client, const char *rsh, const char *remote_key,
-    struct buf *out)
+    const struct ssh_client *client, const struct ssh_info *info,
+    const char *rsh, struct buf *out)
 {
-	struct ssh_info info;
-	char *home = NULL;
-	if (remote_key == NULL &&
-	    ssh_info_read(w->paths->ssh_info, &info) == 0 &&
-	    is_bound_for(w->task, info.host))
-		home = ssh_dropbear_home(w, info.host);
+	char *home = info != NULL ? ssh_dropbear_home(w, info) : NULL;
 	int rc = ssh_dropbear_rsh(client, home, rsh, out);
 	free(home);
 	return rc;
@@ -319,6 +352,7 @@ int ssh_rewrite_rsh(
     struct worker *w, const char *rsh, const char *remote_key, struct buf *out)
 {
 	struct ssh_client client;
+	struct ssh_info info;
 	struct buf hosts = BUF_INIT(8 * KIB), plain = BUF_INIT(64 * KIB);
 	ssh_client_find(&client, w);
 	/* The server may know what this host has. */
@@ -327,8 +361,12 @@ int ssh_rewrite_rsh(
 		text_copy(client.path, sizeof(client.path), "dbclient");
 		client.dropbear = true;
 	}
-	bool pins =
-	    !client.dropbear && remote_key == NULL && pins_host_key(w, &client);
+	bool server = remote_key == NULL &&
+		      ssh_info_read(w->paths->ssh_info, &info) == 0 &&
+		      is_bound_for(w->task, info.host);
+	const char *rule = client.dropbear || remote_key != NULL
+			       ? NULL
+			       : host_key_rule(w, &client, &info, server);
 	const char *space = strchr(w->paths->known_hosts, ' ');
 	buf_addf(&hosts, "UserKnownHostsFile=%s%s%s", space ? "\"" : "",
 	    w->paths->known_hosts, space ? "\"" : "");
@@ -338,14 +376,14 @@ int ssh_rewrite_rsh(
 	const char *words[][2] = {
 	    {SERVER_KEY_PATH, key},
 	    {SERVER_REMOTE_KEY_PATH, other},
-	    {"StrictHostKeyChecking=no",
-		pins ? "StrictHostKeyChecking=accept-new" : NULL},
-	    {"UserKnownHostsFile=/dev/null", pins ? buf_str(&hosts) : NULL},
+	    {"StrictHostKeyChecking=no", rule},
+	    {"UserKnownHostsFile=/dev/null",
+		rule != NULL ? buf_str(&hosts) : NULL},
 	};
 	const size_t count = sizeof(words) / sizeof(words[0]);
 	/* Plain words first: a path of ours may need quotes. */
-	if (!client.dropbear ||
-	    rewrite_for_dropbear(w, &client, rsh, remote_key, &plain) != 0)
+	if (!client.dropbear || rewrite_for_dropbear(w, &client,
+				    server ? &info : NULL, rsh, &plain) != 0)
 		buf_adds(&plain, rsh);
 	replace_words(buf_str(&plain), words, count, out);
 	free(key);

@@ -21,6 +21,11 @@ void ssh_command_release(struct ssh_command *c);
 
 /* Does ssh say in this text that the server refuses the key? */
 bool ssh_is_refused(const char *text, size_t len);
+/* Notes in w what ssh says in this text: our key is refused, or the server's
+ * is not the one that was kept. */
+void ssh_notice(struct worker *w, const char *text, size_t len);
+/* Appends the sentence about another host key. */
+void ssh_say_other_host(struct worker *w, struct buf *out);
 /* `ssh USER@HOST ping`; a sentence for the log into text. */
 enum ssh_test ssh_test(struct worker *w, struct buf *text);
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "job/known_hosts.h"
 #include "job/ssh.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -19,28 +20,14 @@ void ssh_dropbear_hosts(const struct worker *w, struct buf *out)
 	free(path);
 }
 
-/* Does a line begin with the host's name? */
-static bool names_host(const char *text, const char *host)
+char *ssh_dropbear_home(const struct worker *w, const struct ssh_info *info)
 {
-	size_t len = strlen(host);
-	for (; *text != '\0'; text += strcspn(text, "\n")) {
-		text += *text == '\n';
-		if (strncmp(text, host, len) == 0 && text[len] == ' ')
-			return true;
-	}
-	return false;
-}
-
-char *ssh_dropbear_home(const struct worker *w, const char *host)
-{
-	struct buf text = BUF_INIT(KEY_FILE_MAX);
 	char *home = NULL;
 	char *hosts = file_join(w->paths->etc, HOSTS_NAME);
 	if (w->config->ssh_host_key != SSH_HOST_KEY_NO && hosts != NULL &&
-	    file_read(hosts, &text) == 0 && names_host(buf_str(&text), host))
+	    known_hosts_has(hosts, info))
 		home = file_join(w->paths->etc, HOME_NAME);
 	free(hosts);
-	buf_release(&text);
 	return home;
 }
 

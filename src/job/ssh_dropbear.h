@@ -3,18 +3,21 @@
  * the server writes. Of host keys it checks what HOME/.ssh/known_hosts says:
  * the agent gives it a HOME of its own, where the connection test has written
  * the server's key at first use. Afterwards a key that changed is refused.
- * One of another algorithm is refused by the test alone: in other
+ * Its limits: the place below HOME is fixed, so env(1) must be there; the port
+ * is no part of a name, so that two servers on one host share their line; and
+ * a key of another algorithm is refused by the test alone: in other
  * connections Dropbear, without a terminal, could only hang over its
  * question.
  */
 #ifndef JOB_SSH_DROPBEAR_H
 #define JOB_SSH_DROPBEAR_H
 
+#include "bbs/answer.h"
 #include "job/ssh_client.h"
 
-/* The HOME in which host's key is kept, for the caller to free; NULL when it
- * is not kept (yet), or host keys are not to be checked. */
-char *ssh_dropbear_home(const struct worker *w, const char *host);
+/* The HOME in which the host's key is kept, for the caller to free; NULL when
+ * it is not kept (yet), or host keys are not to be checked. */
+char *ssh_dropbear_home(const struct worker *w, const struct ssh_info *info);
 /* The same, made when it is missing, for the test that is to keep the key. */
 char *ssh_dropbear_new_home(const struct worker *w);
 /* The file that a user has to mend when the host's key has changed. */

@@ -224,6 +224,20 @@ void worker_child(struct worker *w, pid_t group, uint64_t start)
 	buf_release(&payload);
 }
 
+void worker_stuck(struct worker *w, const struct proc *p)
+{
+	struct buf text = BUF_INIT(sizeof(w->stuck)), payload = BUF_INIT(64);
+	proc_describe_stuck(p, &text);
+	text_copy(w->stuck, sizeof(w->stuck), buf_str(&text));
+	log_error("%s", w->stuck);
+	worker_log(w, "error", "%s", w->stuck);
+	pack_u64(&payload, (uint64_t)p->pid);
+	pack_u64(&payload, p->start);
+	send_message(w, MESSAGE_STUCK, &payload);
+	buf_release(&text);
+	buf_release(&payload);
+}
+
 void worker_after(struct worker *w, uint64_t ms)
 {
 	struct buf payload = BUF_INIT(64);
@@ -276,17 +290,44 @@ void worker_renew(struct worker *w)
 	buf_release(&nothing);
 }
 
+/* What of a failure the job itself could not say: what to do about another
+ * host key comes first, a process that does not end comes last. */
+static void add_words(
+    struct worker *w, struct report *r, const char *words, struct buf *error)
+{
+	if (r->result != REPORT_FAILED || (!w->host_changed && !w->stuck[0]))
+		return;
+	if (w->host_changed) {
+		ssh_say_other_host(w, error);
+		log_error("%s", buf_str(error));
+	}
+	if (words != NULL)
+		buf_addf(error, "%s%s", error->len > 0 ? "\n" : "", words);
+	if (w->stuck[0] != '\0')
+		buf_addf(error, "; %s", w->stuck);
+	r->error_log = buf_str(error);
+}
+
 void worker_final(struct worker *w, const struct report *r)
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
-	if (report_encode(r, &body) != 0) {
+	struct buf error = BUF_INIT(REPORT_BODY_MAX);
+	struct report whole = *r;
+	add_words(w, &whole, r->error_log, &error);
+	if (report_encode(&whole, &body) != 0) {
 		buf_reset(&body);
 		report_encode_failed(r->job_id, REPORT_FAILED,
 		    "the report was too large", &body);
 	}
-	bool kept = spoolfile_write(w->paths->spool, r->job_id, buf_str(&body),
-			body.len) == 0;
+	char least[REPORT_LEAST_MAX];
+	const char *text = buf_str(&body);
+	size_t len = body.len;
+	if (body.failed) {
+		text = least;
+		len = report_least(r->job_id, r->result, least);
+	}
+	bool kept = spoolfile_write(w->paths->spool, r->job_id, text, len) == 0;
 	if (!kept)
 		log_warning("cannot keep the report in %s: %s; it is kept in "
 			    "memory",
@@ -295,9 +336,11 @@ void worker_final(struct worker *w, const struct report *r)
 		journal_reported(w->paths, r->job_id);
 	pack_u64(&payload, w->key_refused);
 	pack_u64(&payload, kept);
+	report_pack(&whole, &payload);
 	if (!kept)
-		pack_bytes(&payload, body.data, body.len);
+		pack_bytes(&payload, text, len);
 	send_message(w, MESSAGE_FINAL, &payload);
+	buf_release(&error);
 	buf_release(&body);
 	buf_release(&payload);
 }
@@ -314,8 +357,8 @@ const char *worker_stop_sentence(enum stop_reason reason)
 	case STOP_GIVEN_UP:
 		return "Stopped: the server called the job stalled";
 	case STOP_STALLED:
-		return "Stopped: borg used neither CPU nor I/O for 120 "
-		       "minutes";
+		return "Stopped: what the job ran used neither CPU nor I/O "
+		       "for 120 minutes";
 	case STOP_TOO_LONG:
 		return "Stopped: the job ran longer than [borg] max_hours "
 		       "allows";
@@ -394,6 +437,12 @@ void worker_run_task(struct worker *w)
 void worker_run_sysinfo(struct worker *w)
 {
 	struct buf body = BUF_INIT(32 * KIB), payload = BUF_INIT(64 * KIB);
+	/* borg may lie where nothing answers, or hang. */
+	sysinfo_encode(NULL, w->paths, -1, &body);
+	pack_bytes(&payload, body.data, body.len);
+	send_message(w, MESSAGE_HOST, &payload);
+	buf_reset(&body);
+	buf_reset(&payload);
 	/* Before, so that a change meanwhile is seen the next time. */
 	pack_u64(&payload, borgbin_stamp(w->config->borg_path));
 	sysinfo_encode(w->config, w->paths, w->link.sock, &body);

@@ -7,6 +7,7 @@
 #define JOB_WORKER_H
 
 #include "base/frame.h"
+#include "base/proc.h"
 #include "bbs/config.h"
 #include "bbs/paths.h"
 #include "bbs/report.h"
@@ -23,7 +24,9 @@ struct worker {
 	int log_fd;		 /* kept open across the fork, or -1 */
 	enum stop_reason stop;	 /* set by worker_listen */
 	bool key_refused;	 /* ssh says that the server refuses our key */
+	bool host_changed;	 /* or that its host key is not the kept one */
 	bool delivered;		 /* the server has the final report */
+	char stuck[200]; /* what was killed and does not end; "": nothing */
 	struct fetched *fetched; /* who waits for a file; NULL: nobody */
 	struct progress sent;	 /* what the supervisor knows */
 	uint64_t sent_at;
@@ -69,6 +72,9 @@ void worker_log(struct worker *w, const char *level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Tells which process group runs for this job (0: none any more). */
 void worker_child(struct worker *w, pid_t group, uint64_t start);
+/* This was killed and does not end: said to the server, and left behind to the
+ * supervisor. */
+void worker_stuck(struct worker *w, const struct proc *p);
 /* How long the worker may go on although it is told to stop, with what must
  * not be ended half-way; before worker_final: behind that. */
 void worker_after(struct worker *w, uint64_t ms);

@@ -70,8 +70,9 @@ static int dial_resolve(const char *host, uint16_t port, uint64_t deadline,
 	return error == 0 ? 0 : dial_dns_fault(fault, host, error);
 }
 
-/* "192.0.2.1 port 443" */
-static void dial_add_address(struct buf *out, const struct addrinfo *a)
+/* "192.0.2.1", and " port 443" behind it if that is wanted. */
+static void dial_add_address(
+    struct buf *out, const struct addrinfo *a, bool with_port)
 {
 	char text[INET6_ADDRSTRLEN] = "";
 	uint16_t port;
@@ -85,7 +86,28 @@ static void dial_add_address(struct buf *out, const struct addrinfo *a)
 		inet_ntop(AF_INET, &in4->sin_addr, text, sizeof(text));
 		port = ntohs(in4->sin_port);
 	}
-	buf_addf(out, "%s port %u", text, port);
+	buf_adds(out, text);
+	if (with_port)
+		buf_addf(out, " port %u", port);
+}
+
+/* What the name stands for; host NULL: which address it was. */
+static void dial_tell(
+    struct fault *fault, const char *host, const struct addrinfo *a)
+{
+	struct buf text = BUF_INIT(NET_ADDRESSES_MAX * (INET6_ADDRSTRLEN + 2));
+
+	if (fault->facts == NULL)
+		return;
+	for (; a != NULL; a = host != NULL ? a->ai_next : NULL) {
+		buf_adds(&text, text.len > 0 ? ", " : "");
+		dial_add_address(&text, a, host == NULL);
+	}
+	if (host == NULL)
+		fault_fact(fault, NET_FACT_TCP, "%s", buf_str(&text));
+	else
+		fault_fact(fault, NET_FACT_DNS, "%s: %s", host, buf_str(&text));
+	buf_release(&text);
 }
 
 static const char *dial_error(int error, char text[64])
@@ -149,7 +171,7 @@ static bool dial_is_last(const struct dial *d, const struct addrinfo *a)
 
 /* Tries the list; only the address of last time, or all but it. */
 static int dial_try(struct dial *d, const struct addrinfo *list, bool last,
-    uint64_t deadline, struct buf *errors, int *tried)
+    uint64_t deadline, struct buf *errors, int *tried, struct fault *fault)
 {
 	char text[64];
 
@@ -164,12 +186,13 @@ static int dial_try(struct dial *d, const struct addrinfo *list, bool last,
 		if (fd >= 0) {
 			memcpy(&d->last, a->ai_addr, a->ai_addrlen);
 			d->last_len = a->ai_addrlen;
+			dial_tell(fault, NULL, a);
 			return fd;
 		}
 		if ((*tried)++ < 4) {
 			buf_adds(errors, errors->len > 0 ? "; " : "");
 			int error = errno;
-			dial_add_address(errors, a);
+			dial_add_address(errors, a, true);
 			buf_addf(errors, ": %s", dial_error(error, text));
 		}
 	}
@@ -185,9 +208,10 @@ int dial_host(struct dial *d, const char *host, uint16_t port,
 
 	if (dial_resolve(host, port, deadline, &list, fault) != 0)
 		return -1;
-	fd = dial_try(d, list, true, deadline, &errors, &tried);
+	dial_tell(fault, host, list);
+	fd = dial_try(d, list, true, deadline, &errors, &tried, fault);
 	if (fd < 0)
-		fd = dial_try(d, list, false, deadline, &errors, &tried);
+		fd = dial_try(d, list, false, deadline, &errors, &tried, fault);
 	if (fd < 0) {
 		fault_set(fault,
 		    clock_ms() >= deadline ? NET_TIMEOUT : NET_CONNECT,

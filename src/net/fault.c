@@ -33,6 +33,19 @@ int fault_set(struct fault *f, enum net_result result, const char *fmt, ...)
 	return -1;
 }
 
+void fault_fact(struct fault *f, char fact, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (f->facts == NULL)
+		return;
+	buf_addc(f->facts, fact);
+	va_start(ap, fmt);
+	buf_addv(f->facts, fmt, ap);
+	va_end(ap);
+	buf_addc(f->facts, '\n');
+}
+
 /* Replaces each place where the secret stands. */
 static void fault_hide(struct buf *text, const char *secret)
 {

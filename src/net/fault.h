@@ -13,6 +13,7 @@ struct fault {
 	struct buf text;
 	/* Never quoted; NULL or "": none. They must outlive the fault. */
 	const char *secrets[2];
+	struct buf *facts; /* NULL: nobody asked */
 };
 
 void fault_init(struct fault *f);
@@ -20,6 +21,9 @@ void fault_release(struct fault *f);
 void fault_reset(struct fault *f);
 /* Replaces what was there. Always -1, to be returned. */
 int fault_set(struct fault *f, enum net_result result, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Notes one of net.h's facts, if somebody asked. The text holds no newline. */
+void fault_fact(struct fault *f, char fact, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Appends bytes from outside to the sentence: secrets as ***, cut to max,
  * valid UTF-8, escaped. */

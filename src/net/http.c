@@ -205,6 +205,8 @@ static int http_open(struct http *h, uint64_t deadline, struct fault *fault)
 			return http_say_no_proxy(fault);
 		if (h->config->tls && http_tunnel(h, deadline, fault) != 0)
 			return -1;
+		fault_fact(fault, NET_FACT_PROXY, "%s port %u", h->proxy.host,
+		    h->proxy.port);
 	} else {
 		h->conn.fd = dial_host(&h->dial, h->config->host,
 		    h->config->port, deadline, fault);
@@ -266,8 +268,9 @@ int http_exchange(struct http *h, const struct net_request *r,
 	    .fault = fault,
 	    .deadline = clock_ms() + r->total_ms};
 	bool kept = h->conn.fd >= 0;
+	bool stale = clock_ms() - h->used_at > HTTP_KEPT_MS;
 
-	if (kept && !conn_quiet(&h->conn)) {
+	if (kept && (stale || !conn_quiet(&h->conn))) {
 		conn_close(&h->conn);
 		kept = false;
 	}
@@ -280,7 +283,12 @@ int http_exchange(struct http *h, const struct net_request *r,
 		p.broke = false;
 		rc = http_try(&p);
 	}
-	return rc == 0 ? http_check(&p) : -1;
+	h->used_at = clock_ms();
+	if (rc != 0)
+		return -1;
+	if (msg->date != 0)
+		fault_fact(fault, NET_FACT_DATE, "%lld", (long long)msg->date);
+	return http_check(&p);
 }
 
 int http_fetch(struct http *h, const struct net_request *r, httpmsg_sink *sink,

@@ -22,7 +22,8 @@ struct http {
 	struct url_proxy proxy;
 	struct dial dial;
 	struct conn conn;
-	struct tls *tls; /* made when first needed; keeps the session */
+	uint64_t used_at; /* when the connection's last exchange ended */
+	struct tls *tls;  /* made when first needed; keeps the session */
 };
 
 /* config must outlive it; its anchors are mapped, and their descriptor stays

@@ -3,6 +3,7 @@
  * sent every few seconds for years. Sentences quote the peer escaped and cut.
  */
 #include "net/http_text.h"
+#include "base/digits.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include <errno.h>
@@ -22,30 +23,12 @@ static void http_add_host(struct buf *out, const char *host, uint16_t port)
 	}
 }
 
-static void http_add_base64(struct buf *out, const char *text)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)text;
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i += 3) {
-		size_t n = len - i < 3 ? len - i : 3;
-		uint32_t group = (uint32_t)p[i] << 16 |
-				 (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-				 (n > 2 ? p[i + 2] : 0);
-		for (size_t k = 0; k < 4; k++)
-			buf_addc(out,
-			    k > n ? '=' : digits[group >> (18 - 6 * k) & 63]);
-	}
-}
-
 static void http_add_login(struct buf *out, const struct http *h)
 {
 	if (!h->by_proxy || h->proxy.login[0] == '\0')
 		return;
 	buf_adds(out, "\r\nProxy-Authorization: Basic ");
-	http_add_base64(out, h->proxy.login);
+	digits_put_base64(out, h->proxy.login, strlen(h->proxy.login), true);
 }
 
 bool http_text_check(const char *text)
@@ -238,7 +221,12 @@ int http_say_json(struct fault *f, const struct http *h, const struct buf *body,
 	    "byte %zu): it begins \"",
 	    h->config->host, why, at);
 	fault_quote(f, buf_str(body), body->len, 80);
-	buf_adds(&f->text, "\": check [server] url and the server's log");
+	buf_adds(&f->text, body->data != NULL && body->data[0] == '<'
+			       ? "\", a web page: check [server] url; the "
+				 "login page (captive portal) of a network "
+				 "looks like this, too"
+			       : "\": check [server] url and the server's "
+				 "log");
 	return -1;
 }
 
@@ -266,7 +254,9 @@ static int http_remark_redirect(struct fault *f, const struct http *h,
 		    f, msg->location, len - strlen(r->path), HTTP_LOCATION_MAX);
 		buf_adds(&f->text, " in config.ini");
 	} else {
-		buf_adds(&f->text, ": is [server] url in config.ini right?");
+		buf_adds(&f->text, ": is [server] url in config.ini right, or "
+				   "is that the login page (captive portal) "
+				   "of this network?");
 	}
 	return 0;
 }

@@ -136,6 +136,9 @@ static int httpmsg_field(struct httpmsg *m, const char *name, const char *value)
 		httpmsg_connection(m, value);
 	} else if (strcasecmp(name, "retry-after") == 0) {
 		httpmsg_retry_after(m, value);
+	} else if (strcasecmp(name, "date") == 0) {
+		if (date_http(value, &m->date) != 0)
+			m->date = 0;
 	} else if (strcasecmp(name, "location") == 0) {
 		text_copy(m->location, sizeof(m->location), value);
 		m->location_cut = strlen(value) > URL_LINK_MAX;
@@ -184,6 +187,7 @@ static int httpmsg_interim(struct httpmsg *m)
 	m->has_length = m->has_coding = m->chunked = false;
 	m->said_close = m->said_keep = false;
 	m->retry_after = 0;
+	m->date = 0;
 	m->location[0] = '\0';
 	m->left = 0;
 	m->fields = 0;

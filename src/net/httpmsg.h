@@ -43,6 +43,7 @@ struct httpmsg {
 	int fields;			 /* header lines, trailers apart */
 	bool keep_alive;		 /* may the connection be used again? */
 	uint32_t retry_after;		 /* seconds, 0: not said */
+	int64_t date;			 /* the sender's clock, 0: not said */
 	char location[URL_LINK_MAX + 1]; /* cut; "" when not said */
 	bool location_cut;
 

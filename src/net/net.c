@@ -52,8 +52,12 @@ struct net {
 	pid_t old; /* killed and perhaps not reaped yet */
 	struct frame_link link;
 	bool linked, announced, recycle;
+	bool greeted; /* READY came; a second one would be a flood */
 	uint64_t started, next_start;
 	int status; /* of the process that ended, -1: not known */
+
+	struct buf layers, note; /* of its sandbox */
+	unsigned mask;
 
 	enum net_result result;
 	struct buf why;
@@ -73,6 +77,8 @@ struct net *net_new(int self, const struct net_config *config)
 	buf_init(&n->others_name, 2 * NET_TEXT_MAX);
 	buf_init(&n->request, NET_FRAME_MAX);
 	buf_init(&n->why, NET_WHY_MAX);
+	buf_init(&n->layers, NET_WHY_MAX);
+	buf_init(&n->note, NET_WHY_MAX);
 	wire_put_config(&n->config, config);
 	buf_adds(&n->host, config->host);
 	n->anchors = config->anchors < 0
@@ -134,6 +140,8 @@ void net_free(struct net *n)
 	buf_release(&n->host);
 	buf_wipe(&n->request);
 	buf_release(&n->why);
+	buf_release(&n->layers);
+	buf_release(&n->note);
 	free(n);
 }
 
@@ -195,6 +203,7 @@ static int net_start(struct net *n)
 	}
 	frame_link_init(&n->link, sock, NET_FRAME_MAX);
 	n->linked = true;
+	n->greeted = false;
 	n->status = -1;
 	if (net_hand(n, WIRE_CONFIG, &n->config, n->anchors) >= 0 &&
 	    (!n->downloads ||
@@ -309,8 +318,9 @@ static int net_take_ready(struct net *n, const struct frame *f)
 	mask = unpack_u64(&u);
 	text = unpack_bytes(&u, NULL);
 	note = unpack_bytes(&u, NULL);
-	if (unpack_end(&u) != 0 || text == NULL || note == NULL)
+	if (unpack_end(&u) != 0 || text == NULL || note == NULL || n->greeted)
 		return -1;
+	n->greeted = true;
 	if (note[0] != '\0')
 		log_warning("%s", note);
 	if (!n->announced && !n->downloads)
@@ -319,7 +329,20 @@ static int net_take_ready(struct net *n, const struct frame *f)
 		log_debug("network process %d: sandbox: %s (%#x)", (int)n->pid,
 		    text, (unsigned)mask);
 	n->announced = true;
+	n->mask = (unsigned)mask;
+	buf_reset(&n->layers);
+	buf_adds(&n->layers, text);
+	buf_reset(&n->note);
+	buf_adds(&n->note, note);
 	return 0;
+}
+
+const char *net_sandbox(const struct net *n, unsigned *mask, const char **note)
+{
+	*mask = n->mask;
+	if (note != NULL)
+		*note = buf_str(&n->note);
+	return buf_str(&n->layers);
 }
 
 /* 1 a reply, 0 another good frame, -1 a broken one. */
@@ -383,7 +406,9 @@ static void net_autopsy(struct net *n)
 		buf_addf(&n->why,
 		    "cannot find the address of %s (DNS: no answer within %u "
 		    "s): check /etc/resolv.conf and the network",
-		    buf_str(&n->host), NET_DNS_MS / 1000);
+		    buf_str(&n->host),
+		    (n->total_ms < NET_DNS_MS ? n->total_ms : NET_DNS_MS) /
+			1000);
 		net_fail(n, NET_DNS);
 		return;
 	}
@@ -477,7 +502,7 @@ int net_take(struct net *n, struct net_reply *reply)
 		return 0;
 	memset(reply, 0, sizeof(*reply));
 	reply->result = n->result;
-	reply->body = "";
+	reply->body = reply->facts = "";
 	reply->text = buf_str(&n->why);
 	return net_done(n, reply);
 }

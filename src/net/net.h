@@ -67,6 +67,7 @@ struct net_request {
 	uint32_t first_byte_ms; /* from the request sent to the status line */
 	uint32_t total_ms;	/* the whole exchange, connect included */
 	uint32_t body_max;
+	bool facts; /* the reply is to say what was met on the way */
 
 	/* A download, NULL: none. The rest of what stands above but method,
 	 * path and body counts; total_ms is for all its redirects. */
@@ -83,7 +84,19 @@ struct net_reply {
 	const char *body;     /* valid until the next call on the handle */
 	size_t body_len;
 	const char *text; /* one sentence: which link broke, what to do */
+	/* Asked for: a line for each of these, a letter and its text, as far
+	 * as the exchange on a new connection came; else "". */
+	const char *facts;
 };
+
+#define NET_FACT_DNS 'd'   /* addresses of the host, or of the proxy */
+#define NET_FACT_TCP 'c'   /* the address that was connected to */
+#define NET_FACT_PROXY 'p' /* the proxy that gave way to the server */
+#define NET_FACT_CHAIN 'x' /* the certificates, whatever is wrong with them */
+#define NET_FACT_BEGIN 'b' /* the server's certificate: valid from, until; */
+#define NET_FACT_END 'e'   /* seconds since 1970 */
+#define NET_FACT_TLS 't'   /* its version: the handshake is done */
+#define NET_FACT_DATE 'w'  /* the server's clock, seconds since 1970 */
 
 struct net;
 
@@ -106,6 +119,10 @@ void net_warm(struct net *n);
 /* Begins an exchange; the request is copied. The reply comes from net_take.
  * -1 when busy. A process that cannot be started answers through net_take. */
 int net_begin(struct net *n, const struct net_request *r);
+/* The sandbox of its last process: the layers in words ("" as long as none
+ * has said it) and as bits of net/sandbox.h, and in *note (NULL: not wanted)
+ * why it did not become another user, or "". */
+const char *net_sandbox(const struct net *n, unsigned *mask, const char **note);
 /* For poll(2): descriptor (-1: none) and events; when the handle wants to be
  * called in any case (clock_ms, CLOCK_NEVER: not). */
 int net_fd(const struct net *n, short *events);

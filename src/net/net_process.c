@@ -111,11 +111,13 @@ static int process_reply(struct process *p, const struct net_reply *reply)
 static int process_exchange(struct process *p, const struct net_request *r)
 {
 	struct net_reply reply = {.body = "", .text = ""};
+	struct buf facts = BUF_INIT(NET_FACTS_MAX);
 	struct httpmsg msg;
 	struct fault fault;
 	int rc;
 
 	fault_init(&fault);
+	fault.facts = r->facts ? &facts : NULL;
 	fault.secrets[0] = p->config.api_key;
 	fault.secrets[1] = p->http.proxy.login;
 	httpmsg_init(&msg, 0, 0);
@@ -137,11 +139,13 @@ static int process_exchange(struct process *p, const struct net_request *r)
 		reply.retry_after = msg.retry_after;
 		reply.text = buf_str(&fault.text);
 	}
+	reply.facts = buf_str(&facts);
 	/* Whoever gets the reply may want to execute the file. */
 	if (r->file >= 0)
 		close(r->file);
 	rc = process_reply(p, &reply);
 	fault_release(&fault);
+	buf_release(&facts);
 	buf_wipe(&msg.body);
 	httpmsg_release(&msg);
 	return rc;

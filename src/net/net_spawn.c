@@ -75,7 +75,8 @@ static void net_child(int self, int sock)
 	char *argv[] = {name, verb, NULL}, *env[] = {NULL};
 	char path[40];
 
-	setpgid(0, 0);
+	/* Out of our terminal's reach, and it out of its. */
+	setsid();
 	self = net_child_files(self, sock);
 	net_child_signals();
 	if (self >= 0) {

@@ -64,6 +64,7 @@ void wire_put_request(struct buf *out, const struct net_request *r)
 	pack_u64(out, r->first_byte_ms);
 	pack_u64(out, r->total_ms);
 	pack_u64(out, r->body_max);
+	pack_u64(out, r->facts);
 	pack_bytes(out, r->body, r->body_len);
 	pack_str(out, r->url);
 	pack_u64(out, r->pace_ms);
@@ -82,6 +83,7 @@ int wire_get_request(struct net_request *r, const void *p, size_t len)
 	r->first_byte_ms = (uint32_t)unpack_u64(&u);
 	r->total_ms = (uint32_t)unpack_u64(&u);
 	r->body_max = (uint32_t)unpack_u64(&u);
+	r->facts = unpack_u64(&u) != 0;
 	r->body_len = 0;
 	r->body = unpack_bytes(&u, &r->body_len);
 	r->url = unpack_bytes(&u, NULL);
@@ -98,6 +100,7 @@ void wire_put_reply(struct buf *out, const struct net_reply *r)
 	pack_u64(out, (uint64_t)r->status);
 	pack_u64(out, r->retry_after);
 	pack_str(out, r->text);
+	pack_str(out, r->facts);
 	pack_bytes(out, r->body, r->body_len);
 }
 
@@ -111,10 +114,11 @@ int wire_get_reply(struct net_reply *r, const void *p, size_t len)
 	status = unpack_u64(&u);
 	r->retry_after = (uint32_t)unpack_u64(&u);
 	r->text = unpack_bytes(&u, NULL);
+	r->facts = unpack_bytes(&u, NULL);
 	r->body_len = 0;
 	r->body = unpack_bytes(&u, &r->body_len);
 	if (unpack_end(&u) != 0 || result > NET_BROKEN || status > 599 ||
-	    r->text == NULL || r->body == NULL)
+	    r->text == NULL || r->facts == NULL || r->body == NULL)
 		return -1;
 	r->result = (enum net_result)result;
 	r->status = (int)status;

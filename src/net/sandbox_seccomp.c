@@ -6,9 +6,11 @@
  */
 #include "net/sandbox.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -74,8 +76,6 @@ static const int sandbox_calls[] = {
     SYS_openat,
     SYS_fstat,
     SYS_stat,
-    SYS_fcntl,
-    SYS_ioctl,
     SYS_connect,
     SYS_bind,
     SYS_getsockname,
@@ -100,8 +100,6 @@ static const int sandbox_calls[] = {
     SYS_rt_sigaction,
     SYS_rt_sigprocmask,
     SYS_rt_sigreturn,
-    SYS_tgkill,
-    SYS_tkill,
     SYS_getpid,
     SYS_gettid,
     SYS_getppid,
@@ -136,7 +134,6 @@ static const int sandbox_calls[] = {
     SYS_socketcall,
     SYS_mmap2,
     SYS__llseek,
-    SYS_fcntl64,
     SYS_fstat64,
     SYS_stat64,
     SYS_fstatat64,
@@ -154,6 +151,11 @@ static const int sandbox_calls[] = {
 #else
 /* What nothing here needs and what kernels have been attacked through. */
 static const int sandbox_calls[] = {
+    SYS_kill,
+    SYS_tkill,
+    SYS_tgkill,
+    SYS_rt_sigqueueinfo,
+    SYS_prlimit64,
     SYS_mount,
     SYS_umount2,
     SYS_chroot,
@@ -201,6 +203,12 @@ static const int sandbox_calls[] = {
 #ifdef SYS_io_uring_setup
     SYS_io_uring_setup,
 #endif
+#ifdef SYS_pidfd_send_signal
+    SYS_pidfd_send_signal,
+#endif
+#ifdef SYS_pidfd_getfd
+    SYS_pidfd_getfd,
+#endif
 #ifdef SYS_finit_module
     SYS_finit_module,
 #endif
@@ -213,7 +221,13 @@ static const int sandbox_calls[] = {
 /* Two instructions a call, and those around them. */
 #define SANDBOX_CODE                                                          \
 	(2 * (SANDBOX_COUNT(sandbox_deadly) + SANDBOX_COUNT(sandbox_calls)) + \
-	    16)
+	    64)
+/* Where the low half of an argument lies, which the filter reads. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define SANDBOX_LOW 4
+#else
+#define SANDBOX_LOW 0
+#endif
 
 struct sandbox_program {
 	struct sock_filter code[SANDBOX_CODE];
@@ -239,16 +253,44 @@ static void sandbox_when(
 	sandbox_add(p, BPF_RET | BPF_K, outcome, 0, 0);
 }
 
-/* Sockets of the internet only; the rest of the list follows. */
-static void sandbox_sockets(struct sandbox_program *p)
-{
+/* A call of which only these values of an argument are left. */
+struct sandbox_rule {
+	uint32_t call, argument, error;
+	uint32_t values[6]; /* 0 ends them */
+};
+static const struct sandbox_rule sandbox_rules[] = {
 #ifdef SYS_socket
-	sandbox_add(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 6);
-	sandbox_load(p, offsetof(struct seccomp_data, args[0]));
-	sandbox_when(p, AF_INET, SECCOMP_RET_ALLOW);
-	sandbox_when(p, AF_INET6, SECCOMP_RET_ALLOW);
-	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT, 0, 0);
+    /* The internet's only. */
+    {SYS_socket, 0, EAFNOSUPPORT, {AF_INET, AF_INET6}},
 #endif
+#ifdef SANDBOX_ALLOW_LIST
+    /* No typing into the administrator's terminal, but the number of an
+     * interface, for an address with a zone. */
+    {SYS_ioctl, 1, ENOTTY, {SIOCGIFINDEX}},
+    /* No signals by way of a descriptor's owner. */
+    {SYS_fcntl, 1, EINVAL,
+	{F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL}},
+#ifdef SYS_fcntl64
+    {SYS_fcntl64, 1, EINVAL,
+	{F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL}},
+#endif
+#endif
+};
+
+static void sandbox_restrict(
+    struct sandbox_program *p, const struct sandbox_rule *r)
+{
+	uint8_t count = 0;
+	while (count < 6 && r->values[count] != 0)
+		count++;
+	/* Past all of this if it is another call. */
+	sandbox_add(
+	    p, BPF_JMP | BPF_JEQ | BPF_K, r->call, 0, (uint8_t)(2 * count + 2));
+	sandbox_load(
+	    p, offsetof(struct seccomp_data, args[r->argument]) + SANDBOX_LOW);
+	for (uint8_t i = 0; i < count; i++)
+		sandbox_when(p, r->values[i], SECCOMP_RET_ALLOW);
+	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | r->error, 0, 0);
 }
 
 static void sandbox_build(struct sandbox_program *p)
@@ -257,7 +299,8 @@ static void sandbox_build(struct sandbox_program *p)
 	sandbox_add(p, BPF_JMP | BPF_JEQ | BPF_K, SANDBOX_ARCH, 1, 0);
 	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	sandbox_load(p, offsetof(struct seccomp_data, nr));
-	sandbox_sockets(p);
+	for (size_t i = 0; i < SANDBOX_COUNT(sandbox_rules); i++)
+		sandbox_restrict(p, &sandbox_rules[i]);
 	for (size_t i = 0; i < SANDBOX_COUNT(sandbox_deadly); i++)
 		sandbox_when(
 		    p, (uint32_t)sandbox_deadly[i], SECCOMP_RET_KILL_PROCESS);

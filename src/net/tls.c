@@ -279,7 +279,9 @@ int tls_start(struct tls *t, int fd, uint16_t port, uint64_t deadline,
 		return fault_set(
 		    fault, NET_TLS, "TLS cannot be started: no random numbers");
 	rc = tls_run(t, BR_SSL_SENDAPP, deadline);
+	trust_judge_facts(t->judge, fault);
 	if (rc > 0) {
+		fault_fact(fault, NET_FACT_TLS, "TLS 1.2");
 		/* Not judged: our session was taken, and judged back then. */
 		if (trust_judge_accepted(t->judge))
 			t->judged = clock_ms();

@@ -56,6 +56,9 @@ const struct br_x509_class_ **trust_judge_class(struct trust_judge *j);
 const char *trust_judge_why(const struct trust_judge *j);
 /* Was a chain judged, and accepted, since it was last forgotten? */
 bool trust_judge_accepted(const struct trust_judge *j);
+/* Notes what the last chain is made of, if somebody asked for facts. */
+struct fault;
+void trust_judge_facts(const struct trust_judge *j, struct fault *fault);
 /* Forgets the last chain and its memory (the handshake is over). */
 void trust_judge_rest(struct trust_judge *j);
 

@@ -5,6 +5,7 @@
  * ask them: is it the right server, is its certificate in date, who signed it.
  */
 #include "net/date.h"
+#include "net/fault.h"
 #include "net/names.h"
 #include "net/trust.h"
 #include "net/trust_key.h"
@@ -23,7 +24,7 @@ struct trust_judge {
 	struct cert certs[TRUST_CHAIN_MAX];
 	br_x509_pkey key;
 	unsigned usages;
-	bool accepted;
+	bool parsed, accepted;
 	struct buf why;
 };
 
@@ -40,7 +41,7 @@ static void trust_start_chain(const br_x509_class **ctx, const char *name)
 	buf_reset(&j->der);
 	buf_reset(&j->why);
 	j->count = 0;
-	j->overflow = j->accepted = false;
+	j->overflow = j->parsed = j->accepted = false;
 }
 
 static void trust_start_cert(const br_x509_class **ctx, uint32_t len)
@@ -325,7 +326,8 @@ static unsigned trust_end_chain(const br_x509_class **ctx)
 {
 	struct trust_judge *j = trust_self(ctx);
 
-	j->accepted = trust_parse(j) && trust_decide(j);
+	j->parsed = trust_parse(j);
+	j->accepted = j->parsed && trust_decide(j);
 	return j->accepted ? 0 : BR_ERR_X509_NOT_TRUSTED;
 }
 
@@ -362,7 +364,7 @@ void trust_judge_rest(struct trust_judge *j)
 {
 	buf_release(&j->der);
 	buf_release(&j->why);
-	j->accepted = false;
+	j->parsed = j->accepted = false;
 	j->count = 0;
 }
 
@@ -382,6 +384,26 @@ const br_x509_class **trust_judge_class(struct trust_judge *j)
 bool trust_judge_accepted(const struct trust_judge *j)
 {
 	return j->accepted;
+}
+
+void trust_judge_facts(const struct trust_judge *j, struct fault *fault)
+{
+	struct buf text = BUF_INIT(NET_FACTS_MAX / 2);
+	const struct cert *leaf = &j->certs[0];
+
+	if (!j->parsed || fault->facts == NULL)
+		return;
+	cert_add_name(&text, &leaf->subject);
+	for (int i = 0; i < j->count; i++) {
+		buf_adds(&text, i == 0 ? " signed by " : ", that by ");
+		cert_add_name(&text, &j->certs[i].issuer);
+	}
+	buf_adds(&text, ", made out to ");
+	names_list(&text, leaf);
+	fault_fact(fault, NET_FACT_CHAIN, "%s", buf_str(&text));
+	fault_fact(fault, NET_FACT_BEGIN, "%lld", (long long)leaf->not_before);
+	fault_fact(fault, NET_FACT_END, "%lld", (long long)leaf->not_after);
+	buf_release(&text);
 }
 
 const char *trust_judge_why(const struct trust_judge *j)

@@ -7,6 +7,7 @@
 #define SETUP_HOST_H
 
 #include "base/buf.h"
+#include "bbs/paths.h"
 
 enum init_system {
 	INIT_NONE, /* somebody else starts the agent: cron, inittab */
@@ -38,9 +39,10 @@ bool host_has(const char *root, const char *path);
 /* Is a program of that name in PATH? */
 bool host_has_program(const char *name);
 
-/* Does borg run below an agent (ours or the stock one) of this host? 1 with a
- * sentence in what; 0. Processes of containers do not count. */
-int host_backup_runs(struct buf *what);
+/* Does the agent run a job that a restart would end, a dump or a hook too, or
+ * borg below the stock one? 1 with a sentence in what; 0. Processes of
+ * containers do not count. */
+int host_job_runs(const struct paths *p, struct buf *what);
 /* A stock agent that runs here: its pid, or 0. */
 int host_stock_agent(void);
 

@@ -144,7 +144,7 @@ static int wait_for_backup(struct plan *p, struct buf *why)
 	struct buf what = BUF_INIT(KIB);
 	bool said = false;
 	int rc = 0;
-	while (rc == 0 && host_backup_runs(&what) != 0) {
+	while (rc == 0 && host_job_runs(&p->paths, &what) != 0) {
 		if (!said)
 			steps_say(&p->steps, "%s: waiting for its end",
 			    buf_str(&what));

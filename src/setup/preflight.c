@@ -70,19 +70,6 @@ static int check_server_host(const struct plan *p, struct buf *why)
 	return -1;
 }
 
-/* The first of path's directories that exists. */
-static void existing(const char *path, struct buf *out)
-{
-	struct stat st;
-	buf_adds(out, path);
-	while (out->len > 1 && stat(buf_str(out), &st) != 0) {
-		while (out->len > 1 && out->data[out->len - 1] != '/')
-			out->data[--out->len] = '\0';
-		if (out->len > 1)
-			out->data[--out->len] = '\0';
-	}
-}
-
 static int check_place(const char *path, size_t size, struct buf *why)
 {
 	struct buf dir = BUF_INIT(8 * KIB);
@@ -90,7 +77,7 @@ static int check_place(const char *path, size_t size, struct buf *why)
 	struct stat st;
 	char need[TEXT_AMOUNT], have[TEXT_AMOUNT];
 	int rc = -1;
-	existing(path, &dir);
+	file_nearest(path, &dir);
 	if (stat(buf_str(&dir), &st) == 0 && !S_ISDIR(st.st_mode)) {
 		buf_addf(
 		    why, "%s is no directory: move it away", buf_str(&dir));
@@ -200,7 +187,7 @@ static int check_architecture(const struct plan *p, struct buf *why)
 
 static int check_running(const struct plan *p, struct buf *why)
 {
-	if (!p->service.booted || host_backup_runs(why) == 0)
+	if (!p->service.booted || host_job_runs(&p->paths, why) == 0)
 		return 0;
 	buf_adds(why, ": install again when it is done");
 	return -1;

@@ -1,11 +1,13 @@
 /*
- * What runs on this host already: agents, and whether a backup runs below
- * one. Read from /proc; a process that vanishes meanwhile is no error.
+ * What runs on this host already: agents, and whether one has a job. Read from
+ * /proc and the agent's journal; a process that vanishes meanwhile is no
+ * error.
  */
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "bbs/journal.h"
 #include "setup/host.h"
 #include <dirent.h>
 #include <stdint.h>
@@ -134,8 +136,31 @@ static bool is_stock_agent(int pid, const struct buf *line)
 	return is_stock(line);
 }
 
-int host_backup_runs(struct buf *what)
+/* By the agent's own word: its journal names the processes of its jobs. A
+ * look into a directory is over in seconds. */
+static bool has_worker(
+    const struct paths *p, int64_t id, const char *boot, struct buf *what)
 {
+	struct journal j;
+	journal_read(p, id, &j);
+	bool runs = strcmp(j.boot, boot) == 0 && proc_is_alive(&j.worker) &&
+		    strcmp(j.type, "list_dir") != 0;
+	if (runs)
+		buf_addf(what, "a job of the agent runs (%s, process %d)",
+		    j.type, (int)j.worker.pid);
+	journal_release(&j);
+	return runs;
+}
+
+int host_job_runs(const struct paths *p, struct buf *what)
+{
+	char boot[BOOT_ID_SIZE];
+	int64_t id = 0;
+	journal_boot_id(boot);
+	while (journal_next(p, id, &id) == 1) {
+		if (has_worker(p, id, boot, what))
+			return 1;
+	}
 	int pid = find_process(is_job);
 	if (pid != 0)
 		buf_addf(

@@ -1,13 +1,12 @@
 /*
- * One question to the server before anything is written. Every way in which
- * it can fail becomes one sentence with what to do.
+ * One question to the server. Every way in which it can fail becomes one
+ * sentence with what to do.
  */
 #include "setup/server.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "net/net.h"
 #include "net/url.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -88,26 +87,49 @@ out:
 	return net;
 }
 
-static int open_self(struct buf *why)
+int server_open(
+    struct server *s, const struct config *c, bool downloads, struct buf *why)
 {
-	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	if (self < 0)
+	s->net = NULL;
+	s->self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (s->self < 0)
 		buf_addf(why,
 		    "cannot open /proc/self/exe: %s: mount /proc first",
 		    strerror(errno));
-	return self;
+	else
+		s->net = open_net(c, s->self, downloads, why);
+	if (s->net != NULL)
+		return 0;
+	server_close(s);
+	return -1;
 }
 
-static void exchange(
-    struct net *net, const struct net_request *request, struct net_reply *reply)
+void server_close(struct server *s)
 {
-	net_begin(net, request);
-	while (net_take(net, reply) != 1) {
+	net_free(s->net);
+	if (s->self >= 0)
+		close(s->self);
+}
+
+void server_question(struct net_request *request)
+{
+	*request = (struct net_request){.method = "GET",
+	    .path = "/api/agent/ssh-key",
+	    .first_byte_ms = ASK_FIRST_BYTE_MS,
+	    .total_ms = ASK_TOTAL_MS,
+	    .body_max = ANSWER_BODY_MAX};
+}
+
+void server_exchange(struct server *s, const struct net_request *request,
+    struct net_reply *reply)
+{
+	net_begin(s->net, request);
+	while (net_take(s->net, reply) != 1) {
 		short events = 0;
-		struct pollfd p = {.fd = net_fd(net, &events)};
+		struct pollfd p = {.fd = net_fd(s->net, &events)};
 		p.events = events;
 		poll(&p, 1,
-		    clock_wait(clock_ms(), net_deadline(net), ASK_STEP_MS));
+		    clock_wait(clock_ms(), net_deadline(s->net), ASK_STEP_MS));
 	}
 }
 
@@ -144,12 +166,14 @@ static bool is_json_object(const struct net_reply *r)
 		   0;
 }
 
-static int take_answer(
+int server_take(
     const struct net_reply *r, struct server_answer *answer, struct buf *why)
 {
 	struct json j = JSON_INIT;
 	struct buf unusable = BUF_INIT(KIB);
 	int rc = -1;
+	memset(answer, 0, sizeof(*answer));
+	buf_init(&answer->ssh_key, KEY_FILE_MAX);
 	if (r->result != NET_OK) {
 		buf_adds(why, r->text != NULL ? r->text : "no answer");
 	} else if (r->status == 404 && is_json_object(r)) {
@@ -172,25 +196,16 @@ static int take_answer(
 int server_ask(
     const struct config *c, struct server_answer *answer, struct buf *why)
 {
-	struct net_request request = {.method = "GET",
-	    .path = "/api/agent/ssh-key",
-	    .first_byte_ms = ASK_FIRST_BYTE_MS,
-	    .total_ms = ASK_TOTAL_MS,
-	    .body_max = ANSWER_BODY_MAX};
+	struct net_request request;
 	struct net_reply reply;
-	int rc = -1;
+	struct server server;
 	memset(answer, 0, sizeof(*answer));
-	buf_init(&answer->ssh_key, KEY_FILE_MAX);
-	int self = open_self(why);
-	if (self < 0)
+	if (server_open(&server, c, false, why) != 0)
 		return -1;
-	struct net *net = open_net(c, self, false, why);
-	if (net != NULL) {
-		exchange(net, &request, &reply);
-		rc = take_answer(&reply, answer, why);
-		net_free(net);
-	}
-	close(self);
+	server_question(&request);
+	server_exchange(&server, &request, &reply);
+	int rc = server_take(&reply, answer, why);
+	server_close(&server);
 	return rc;
 }
 
@@ -213,23 +228,19 @@ int server_fetch(const struct config *c, const char *url, uint32_t most,
 	    .pace_bytes = DOWNLOAD_PACE_BYTES};
 	struct net_reply reply;
 	struct url_link link;
+	struct server server;
 	const char *wrong;
-	int status = 0;
 	if (url_parse_link(&link, url, &wrong) != 0) {
 		/* It is not repeated: a password may be in it. */
 		buf_addf(why, "the address cannot be used: %s", wrong);
 		return 0;
 	}
-	int self = open_self(why);
-	struct net *net = self >= 0 ? open_net(c, self, true, why) : NULL;
-	if (net != NULL) {
-		exchange(net, &request, &reply);
-		status = reply.result == NET_OK ? reply.status : 0;
-		if (status != 200)
-			buf_adds(why, reply.text);
-		net_free(net);
-	}
-	if (self >= 0)
-		close(self);
+	if (server_open(&server, c, true, why) != 0)
+		return 0;
+	server_exchange(&server, &request, &reply);
+	int status = reply.result == NET_OK ? reply.status : 0;
+	if (status != 200)
+		buf_adds(why, reply.text);
+	server_close(&server);
 	return status;
 }

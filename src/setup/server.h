@@ -1,12 +1,13 @@
 /*
- * The server asked by the installation: the same network process as the
- * agent's, driven from a loop that waits.
+ * The server asked by the installation and by doctor: the same network
+ * process as the agent's, driven from a loop that waits.
  */
 #ifndef SETUP_SERVER_H
 #define SETUP_SERVER_H
 
 #include "bbs/answer.h"
 #include "bbs/config.h"
+#include "net/net.h"
 
 struct server_answer {
 	struct buf ssh_key; /* empty: the server has none yet */
@@ -19,6 +20,25 @@ struct server_answer {
  * sentence in why. The caller releases with server_answer_release. */
 int server_ask(
     const struct config *c, struct server_answer *answer, struct buf *why);
+
+/* The same step by step. */
+struct server {
+	struct net *net;
+	int self;
+};
+/* downloads: for files of any host, and for nothing else. 0, or -1 with one
+ * sentence in why (nothing is to be closed then). */
+int server_open(
+    struct server *s, const struct config *c, bool downloads, struct buf *why);
+void server_close(struct server *s);
+void server_question(struct net_request *request);
+/* Waits; the reply is valid until the next call. */
+void server_exchange(struct server *s, const struct net_request *request,
+    struct net_reply *reply);
+/* What the reply to the question means. 0, or -1 with one sentence in why;
+ * the caller releases answer in both cases. */
+int server_take(
+    const struct net_reply *r, struct server_answer *answer, struct buf *why);
 void server_answer_release(struct server_answer *answer);
 
 /* Fetches a file of at most `most` bytes from any host into `file`, as the

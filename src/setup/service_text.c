@@ -23,6 +23,7 @@ static const char systemd_text[] =
     "[Service]\n"
     "Type=notify\n"
     "ExecStart=@COMMAND@\n"
+    "ExecReload=/bin/kill -HUP $MAINPID\n"
     "Restart=always\n"
     "RestartSec=10\n"
     "RestartPreventExitStatus=2 3\n"

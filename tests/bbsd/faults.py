@@ -138,6 +138,13 @@ def redirect(x: Exchange, location: str, code: int = 301) -> bool:
     return x.send_answer(answer)
 
 
+def clock(x: Exchange, seconds: float) -> bool:
+    """The real answer, by a clock that is so far ahead."""
+    answer = x.answer()
+    answer.ahead = seconds
+    return x.send_answer(answer)
+
+
 def http10(x: Exchange) -> bool:
     """The real answer, HTTP/1.0, its end marked by the connection's."""
     answer = x.answer()
@@ -191,7 +198,7 @@ def not_http(x: Exchange, greeting: bytes = b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n")
 
 FUNCTIONS: tuple[Any, ...] = (
     status, error_500, slow, drip, hang, drop, cut, text, value, big_body,
-    big_header, many_tasks, redirect, http10, close_framed, continue_first,
+    big_header, many_tasks, redirect, clock, http10, close_framed, continue_first,
     odd_chunks, bad_chunks, two_lengths, not_http,
 )  # fmt: skip
 KINDS: dict[str, Callable[..., bool]] = {f.__name__: f for f in FUNCTIONS}

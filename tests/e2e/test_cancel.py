@@ -161,7 +161,7 @@ def test_a_killed_net_process_is_replaced(bbs: BBS, started: Agent) -> None:
 
 
 def test_a_killed_worker_costs_one_job(faked: MakeFaked) -> None:
-    world = faked("progress(1, 1); time.sleep(100 if len(sys.argv) > 8 and '--fast' not in"
+    world = faked("progress(1, 1); time.sleep(100 if len(sys.argv) > 8 and '/fast' not in"
                   " sys.argv[-1] else 0); summary()")  # fmt: skip
     job = world.order()
     world.bbs.wait(lambda: world.borg.runs(), 15)
@@ -171,7 +171,7 @@ def test_a_killed_worker_costs_one_job(faked: MakeFaked) -> None:
     for worker in workers:
         os.kill(worker.pid, signal.SIGKILL)
     assert world.bbs.wait_status(job, 20)["result"] == "failed"
-    next_job = world.order(directories=["--fast"])
+    next_job = world.order(directories=["/fast"])
     assert world.bbs.wait_status(next_job, 30)["result"] == "completed"
     world.agent.wait_jobless(15)
 

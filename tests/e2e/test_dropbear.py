@@ -115,6 +115,24 @@ def test_another_host_key(place: Path, bbs: BBS, agent: Agent, kind: str) -> Non
         assert "dropbear/.ssh/known_hosts" in line
 
 
+def test_a_job_that_meets_another_host_key(
+    place: Path, bbs: BBS, repo_template: Path, agent: Agent
+) -> None:
+    """Its report begins with what to do."""
+    borrow(agent, place)
+    with Dropbear(place / "ssh") as server:
+        site = make_site(place, bbs, server, repo_template, agent)
+        agent.start()
+        agent.wait_log("the SSH connection works")
+        server.stop()
+        server.new_host_key("ed25519")
+        server.start()
+        report = site.backup("/etc/hostname").reports[0]
+    assert report["result"] == "failed"
+    first = report["error_log"].splitlines()[0]
+    assert "dropbear/.ssh/known_hosts" in first and "--accept-host-key" in first
+
+
 def test_a_key_that_cannot_be_converted(place: Path, bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     borrow(agent, place)
     agent.configure(bbs)

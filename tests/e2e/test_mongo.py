@@ -3,6 +3,7 @@ borg is the real one once. See support/fakemongo.py for what that proves."""
 
 import shutil
 import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from support.repo import Repo
 from support.site import MakeFaked, Site
 from support.sshd import Sshd
 
+# As it stands in an address.
+ENCODED = urllib.parse.quote(PASSWORD, safe="-_.!~*'()")
 # In a report; without ssh there is a warning of the catalogue, too.
 FAILED = "1 plugin(s) failed"
 
@@ -31,6 +34,7 @@ class World:
 
     def check(self) -> None:
         assert PASSWORD not in self.agent.log
+        assert ENCODED not in self.agent.log
         assert not list(self.agent.run_dir.glob("*secret*"))
 
     def backup(self, dump: bool = True, **config: Any) -> Job:
@@ -162,6 +166,15 @@ def test_a_wrong_password_is_one_sentence(world: World) -> None:
     report = world.restore(job, replace("shop"), password=wrong)
     assert report["result"] == "failed" and "Authentication failed" in report["error_log"]
     assert wrong not in world.agent.log
+
+
+def test_a_refused_address_shows_no_password(world: World) -> None:
+    """The shell quotes it, as it quotes one that it cannot parse."""
+    world.mongo.set(refused=f"Invalid URI: mongodb://backup:{ENCODED}@127.0.0.1:27017/admin")
+    job = world.backup()
+    assert "Invalid URI: mongodb://backup:***@127.0.0.1" in said(job)
+    assert ENCODED not in said(job)
+    world.agent.wait_log(r"Invalid URI: mongodb://backup:\*\*\*@")
 
 
 def test_a_failed_dump_leaves_nothing(world: World) -> None:

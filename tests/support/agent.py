@@ -28,6 +28,7 @@ class Agent:
         self.log_path = directory / "agent.log"
         self.binary = binary
         self.debug = True
+        self.prefix: list[str] = []  # what starts it, and becomes it
         self.borg: Path | None = None  # [borg] path; None: as the agent finds it
         self.env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -84,7 +85,7 @@ class Agent:
     # its life
 
     def command(self, *arguments: str) -> list[str]:
-        return [str(self.binary), *arguments, "--root", str(self.root)]
+        return [*self.prefix, str(self.binary), *arguments, "--root", str(self.root)]
 
     def start(self, *arguments: str) -> "Agent":
         options = ["--debug"] if self.debug else []

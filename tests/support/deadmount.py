@@ -1,9 +1,13 @@
-"""A mount that never answers, like one of a network drive whose server is
-gone: a FUSE file system that nobody serves."""
+"""Mounts that never answer, like one of a network drive whose server is gone:
+FUSE file systems that nobody serves, or somebody who never replies."""
 
 import contextlib
 import ctypes
+import errno
 import os
+import select
+import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +22,60 @@ class CannotMount(Exception):
 @contextlib.contextmanager
 def dead_mount(path: Path) -> Iterator[Path]:
     """Whoever touches path waits, until the end or until killed."""
+    with _mounted(path):
+        yield path
+
+
+@contextlib.contextmanager
+def stuck_mount(path: Path) -> Iterator["Stuck"]:
+    """Whoever touches a file below path waits in state D until release() or
+    the end, and is not even ended by SIGKILL: its question was read and is not
+    answered."""
+    over = threading.Event()
+    stuck = Stuck(path)
+
+    asked: list[int] = []
+
+    def take(fuse: int) -> None:
+        _, opcode, unique = struct.unpack_from("IIQ", os.read(fuse, 1 << 17))
+        if opcode == 26:  # FUSE_INIT
+            body = struct.pack("IIIIHHI", 7, 22, 0, 0, 12, 9, 4096)
+            os.write(fuse, struct.pack("IiQ", 16 + len(body), 0, unique) + body)
+        else:
+            asked.append(unique)
+
+    def serve(fuse: int) -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                if select.select([fuse], [], [], 0.1)[0]:
+                    take(fuse)
+                while asked and stuck.released.is_set():
+                    os.write(fuse, struct.pack("IiQ", 16, -errno.EIO, asked.pop()))
+
+    with _mounted(path) as fuse:
+        thread = threading.Thread(target=serve, args=[fuse])
+        thread.start()
+        try:
+            yield stuck
+        finally:
+            over.set()
+            thread.join()
+
+
+class Stuck:
+    """A mount that is stuck until it is released."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.released = threading.Event()
+
+    def release(self) -> None:
+        """All questions are answered with an error from now on."""
+        self.released.set()
+
+
+@contextlib.contextmanager
+def _mounted(path: Path) -> Iterator[int]:
     path.mkdir(parents=True, exist_ok=True)
     try:
         fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
@@ -29,7 +87,7 @@ def dead_mount(path: Path) -> Iterator[Path]:
         os.close(fuse)
         raise CannotMount(os.strerror(ctypes.get_errno()))
     try:
-        yield path
+        yield fuse
     finally:
         os.close(fuse)  # all that wait go on, with an error
         LIBC.umount2(target, MNT_FORCE | MNT_DETACH)

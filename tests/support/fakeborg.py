@@ -50,6 +50,17 @@ def ignore_term():
 
 COMPLETE = "file('/etc/hostname'); progress(1, 100); summary()"
 
+# Half of what there is, and then as long as a file called "go" is not there.
+HALF_WAY = """
+progress(500, 1500000)
+time.sleep(1.1)
+progress(600, 3000000)
+while not os.path.exists(os.path.join(HERE, "go")):
+    time.sleep(0.05)
+progress(1000, 6000000)
+summary(1000, 6000000, 20000)
+"""
+
 # Keeps the directories that it is given, and gives back the files that are
 # asked for.
 KEEPING = """

@@ -125,7 +125,9 @@ print("a line that a shell says by itself")
 wrong = log_in(c["user"], c["password"], c["auth_db"])
 sizes = {d: sum(os.stat(os.path.join(DATA, d, f)).st_size for f in os.listdir(os.path.join(DATA, d)))
          for d in os.listdir(DATA)}
-if wrong:
+if SETTINGS["refused"]:
+    answer = {"error": SETTINGS["refused"]}
+elif wrong:
     answer = {"error": wrong}
 elif c["ask"] == "size":
     answer = {"size": sizes[c["name"]]}
@@ -146,7 +148,7 @@ class FakeMongo:
         self.bin = directory / "bin"
         self.data = directory / "data"
         self.settings: dict[str, Any] = {"user": USER, "password": PASSWORD, "down": False,
-                                         "slow": None, "broken": []}  # fmt: skip
+                                         "slow": None, "broken": [], "refused": None}  # fmt: skip
         self.bin.mkdir(parents=True)
         self.data.mkdir()
         self.set()

@@ -1,7 +1,10 @@
 /* Which init system keeps a host running, by what PID 1 is. */
+#include "bbs/journal.h"
 #include "fixture.h"
 #include "setup/host.h"
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum init_system judge(const char *comm, const char *exe)
 {
@@ -64,6 +67,43 @@ static void test_names(void **state)
 	assert_int_equal(host_init_named(""), INIT_UNKNOWN);
 }
 
+/* This process is the worker of a job, as its journal says. Is it found? */
+static bool finds(const struct paths *p, const char *type)
+{
+	char own[64];
+	struct buf what = BUF_INIT(1024);
+	assert_int_equal(journal_begin(p, 12, type, NULL), 0);
+	assert_int_equal(journal_worker(p, 12), 0);
+	host_job_runs(p, &what);
+	snprintf(own, sizeof(own), "(%s, process %d)", type, (int)getpid());
+	bool found = strstr(buf_str(&what), own) != NULL;
+	buf_release(&what);
+	return found;
+}
+
+static void test_jobs_by_the_journal(void **state)
+{
+	(void)state;
+	const char *failed;
+	struct paths p;
+	struct buf what = BUF_INIT(1024);
+	assert_int_equal(paths_init(&p, fixture_dir, NULL), 0);
+	assert_int_equal(paths_make(&p, &failed), 0);
+	assert_true(finds(&p, "backup"));
+	assert_true(finds(&p, "restore_mysql"));
+	assert_false(finds(&p, "list_dir"));
+	/* One that is over counts no more. */
+	fixture_file(fixture_path("var/lib/bbs-agent/journal/12.log"),
+	    "{\"journal\":1,\"job_id\":12,\"type\":\"backup\",\"boot\":"
+	    "\"x\",\"time\":1}\n{\"worker\":999999,\"start\":1,"
+	    "\"boot\":\"x\"}\n",
+	    0600);
+	host_job_runs(&p, &what);
+	assert_null(strstr(buf_str(&what), "999999"));
+	buf_release(&what);
+	paths_release(&p);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -74,6 +114,7 @@ int main(void)
 	    TEST(test_all_called_init),
 	    TEST(test_nothing_that_keeps_services),
 	    TEST(test_names),
+	    TEST(test_jobs_by_the_journal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

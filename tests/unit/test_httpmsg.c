@@ -367,9 +367,37 @@ static void a_tunnel_has_no_body(void **state)
 	httpmsg_release(&m);
 }
 
+/* The sender's clock, for doctor: of the answer itself, and only if it is a
+ * date. */
+static void the_date(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		int64_t date;
+	} cases[] = {
+	    {"HTTP/1.1 204 x\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+		784111777},
+	    {"HTTP/1.1 204 x\r\nDate: yesterday\r\n\r\n", 0},
+	    {"HTTP/1.1 103 x\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n"
+	     "HTTP/1.1 204 x\r\n\r\n",
+		0},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct httpmsg m;
+		size_t len = strlen(cases[i].bytes);
+		httpmsg_init(&m, 1000, 0);
+		assert_int_equal(
+		    httpmsg_feed(&m, cases[i].bytes, len), (long)len);
+		assert_int_equal(m.date, cases[i].date);
+		httpmsg_release(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_date),
 	    cmocka_unit_test(the_table),
 	    cmocka_unit_test(every_cut),
 	    cmocka_unit_test(floods),

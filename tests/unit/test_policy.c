@@ -145,8 +145,8 @@ static void no_option_that_runs_a_program(void **state)
 	    "--content-from-command", "--content-from-c", "--cont",
 	    "--paths-from-command", "--paths-f", "--tar-filter=id", "--tar",
 	    "--debug-profile=/etc/x", "--debug-p=/etc/x"};
-	static const char *const good[] = {"--rsync-like", "--compression=lz4",
-	    "--debug", "--exclude", "--remote-path=borg1", "--stdin-name=x",
+	static const char *const good[] = {"--compression=lz4", "--debug",
+	    "--exclude", "--remote-path=borg1", "--stdin-name=x",
 	    "--one-file-system", "--upload-ratelimit=5", "--prefix={user}-",
 	    "--comment={now:%H:%M}", "-rsh", "--glob-archives={hostname}*"};
 	char words[256];
@@ -178,14 +178,23 @@ static void no_host_that_is_an_option_of_ssh(void **state)
 	    "ssh://-oProxyCommand=id x@h:22/x::a",
 	    "ssh://{now:-oProxyCommand=id}/x", "{now:-oProxyCommand=id}:x",
 	    "{now:-oProxyCommand=id}:{now}", "{now:-o}@h:x",
-	    "--repo=ssh://-oX/y", "--repo=-oProxyCommand=id:x"};
+	    "{now:-oProxyCommand=id:x}", "{now:-oProxyCommand=id:x::a}",
+	    "{now:ssh}://x/y", "s{now:sh:}//-oX/y", "/r{now:%H:}:a",
+	    "rclone::sftp,ssh=id:x", "r{now:clone::sftp,ssh=id:}x"};
 	static const char *const good[] = {"ssh://u@h:22/./repo::a-b",
 	    "ssh://h/-x", "u@h:repo::{hostname}-{now:%H:%M}",
 	    "::{hostname}-{now:%H:%M}", "{hostname}-", "/r::x", "file:///x"};
+	static const char *const repos[] = {"--repo=ssh://-oX/y",
+	    "--repo=-oProxyCommand=id:x", "--repo={now:-oX:y}",
+	    "--other-repo={now:-oX:y}", "-r{now:-oX:y}"};
 	char words[256];
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(words, sizeof(words), "\"list\",\"%s\"", bad[i]);
 		refuse(borg("x", words, ""), "the word");
+	}
+	for (size_t i = 0; i < sizeof(repos) / sizeof(repos[0]); i++) {
+		snprintf(words, sizeof(words), "\"list\",\"%s\"", repos[i]);
+		refuse(borg("x", words, ""), "the option");
 	}
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		snprintf(words, sizeof(words), "\"list\",\"%s\"", good[i]);

@@ -370,9 +370,21 @@ static void progress_is_packed_and_unpacked(void **state)
 	buf_release(&b);
 }
 
+static void test_least(void **state)
+{
+	char text[REPORT_LEAST_MAX];
+	(void)state;
+	size_t len = report_least(INT64_MAX, REPORT_COMPLETED, text);
+	assert_int_equal(len, strlen(text));
+	assert_true(len < sizeof(text) - 1);
+	assert_int_equal(json_check(text, len, 4, NULL, NULL), 0);
+	assert_non_null(strstr(text, "\"result\":\"completed\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_least),
 	    cmocka_unit_test(a_backup_in_full),
 	    cmocka_unit_test(leaves_out_what_is_not_said),
 	    cmocka_unit_test(clamps_counts),

@@ -176,10 +176,50 @@ static void commands(void **state)
 	ssh_command_release(&c);
 	fake_ssh(OLD_SSH);
 	assert_int_equal(build(&c, true), 0);
+	/* It keeps the first key, too. */
+	char file[600];
+	snprintf(
+	    file, sizeof(file), "UserKnownHostsFile=\"%s\"", paths.known_hosts);
 	assert_true(has(&c, "StrictHostKeyChecking=no"));
-	assert_true(has(&c, "UserKnownHostsFile=/dev/null"));
+	assert_true(has(&c, file));
+	assert_true(has(&c, "HashKnownHosts=no"));
 	assert_true(has(&c, "ConnectTimeout=10"));
 	ssh_command_release(&c);
+	/* From then on only that one is right. */
+	fixture_file(
+	    paths.known_hosts, "[bbs.example]:2222 ssh-rsa AAAA\n", 0600);
+	assert_int_equal(build(&c, false), 0);
+	assert_true(has(&c, "StrictHostKeyChecking=yes"));
+	assert_true(has(&c, file));
+	ssh_command_release(&c);
+	config.ssh_host_key = SSH_HOST_KEY_NO;
+	assert_int_equal(build(&c, false), 0);
+	assert_true(has(&c, "StrictHostKeyChecking=no"));
+	assert_true(has(&c, "UserKnownHostsFile=/dev/null"));
+	ssh_command_release(&c);
+}
+
+/* A repository on the server is reached with the server's key alone. */
+static void rsh_with_a_kept_host_key(void **state)
+{
+	(void)state;
+	char *words[] = {"borg", "create", "ssh://u@bbs.example/./r::a", NULL};
+	struct task task = {.command = words};
+	struct buf want = BUF_INIT(4096);
+	use_root(fixture_dir);
+	fake_ssh(OLD_SSH);
+	write_info();
+	worker.task = &task;
+	fixture_file(paths.known_hosts, "bbs.example ssh-rsa AAAA\n", 0600);
+	buf_addf(&want,
+	    "ssh -o StrictHostKeyChecking=yes -o UserKnownHostsFile=%s",
+	    paths.known_hosts);
+#define PLAIN "ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+	rewrite(PLAIN, NULL, buf_str(&want));
+	/* An old client can only be told to check nothing elsewhere. */
+	words[2] = "ssh://u@elsewhere/./r::a";
+	rewrite(PLAIN, NULL, PLAIN);
+	buf_release(&want);
 }
 
 static void the_connection_test(void **state)
@@ -387,6 +427,7 @@ int main(void)
 	    TEST(rsh_with_host_keys),
 	    TEST(rsh_is_quoted),
 	    TEST(commands),
+	    TEST(rsh_with_a_kept_host_key),
 	    TEST(the_connection_test),
 	    TEST(a_refused_key),
 	    TEST(rsh_for_dropbear),
