@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import trees
+from . import machine, trees
 
 SECONDS = 60
 # What a system writes as it runs, with us or without.
@@ -24,20 +24,6 @@ def wait(what: Callable[[], object], name: str, seconds: float = SECONDS) -> Non
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:.0f} s in vain: {name}")
         time.sleep(0.05)
-
-
-def nspawn(*words: str | Path) -> list[str | Path]:
-    return ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--settings=no",
-            "--resolv-conf=off", "--timezone=off", *words]  # fmt: skip
-
-
-def why_not(tree: Path) -> str:
-    """What keeps this machine from booting containers; "" when nothing does."""
-    done = subprocess.run(
-        nspawn("--console=pipe", "-D", tree, "/bin/true"),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-    )  # fmt: skip
-    return done.stderr.strip() or f"code {done.returncode}" if done.returncode != 0 else ""
 
 
 class Host:
@@ -66,7 +52,7 @@ class Host:
             self.process = subprocess.Popen(
                 # It ends with us, and the container with it.
                 ["setpriv", "--pdeathsig", "KILL",
-                 *nspawn("--console=pipe", f"--machine={self.machine}", "-D", self.tree, "-b")],
+                 *machine.nspawn(self.machine, "--console=pipe", "-D", self.tree, "-b")],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 start_new_session=True,
             )  # fmt: skip
@@ -107,6 +93,7 @@ class Host:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} does not shut down") from None
         self.process = None
+        machine.leave(self.machine)
 
     def end(self) -> None:
         """By force, after a failure."""
@@ -114,6 +101,7 @@ class Host:
             self.process.kill()
             self.process.wait()
             self.process = None
+            machine.leave(self.machine)
 
     def agent(self) -> int:
         """The agent's pid, as the host itself sees it."""
