@@ -33,7 +33,7 @@ class Host:
     init = ""  # what install says that it runs under
     is_up = "true"  # a command that succeeds once it is booted
     power_off = "poweroff"
-    start = stop = ""  # of the service
+    start = stop = reload = ""  # of the service
     has_borg = True  # the real one
 
     def __init__(self, place: Path) -> None:
@@ -103,6 +103,11 @@ class Host:
             self.process = None
             machine.leave(self.machine)
 
+    def said(self) -> str:
+        """What the service wrote."""
+        path = self.tree / "var/log/bbs-agent.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
     def agent(self) -> int:
         """The agent's pid, as the host itself sees it."""
         return int(self.run("head -n 1 /run/bbs-agent/lock").strip() or 0)
@@ -123,8 +128,7 @@ class Host:
     def log(self) -> str:
         """For a person, when a test failed."""
         text = self.console.read_text(errors="replace")[-2000:] if self.console.exists() else ""
-        path = self.tree / "var/log/bbs-agent.log"
-        return text + (path.read_text(errors="replace")[-4000:] if path.exists() else "")
+        return text + self.said()[-4000:]
 
     def remove(self) -> None:
         self.end()
