@@ -193,7 +193,7 @@ $(FATAL): build/tests/bbs-agent-%: tests/support/fatal.c $(BIN)
 	@mkdir -p $(@D)
 	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) \
 		-D$(shell echo $* | tr a-z A-Z) -c -o $@.o $<
-	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,--wrap=notify_send \
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,--wrap=notify_send,--wrap=alarm \
 		-Wl,--strip-all -o $@ \
 		$(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) $@.o $(BEARSSL) \
 		-Wl,--start-group $(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group \
@@ -210,7 +210,7 @@ e2e: $(BIN) $(CHECKS) $(CLOCK) $(FATAL)
 
 test-hosts:
 	tests/setup.sh hosts
-	$(MAKE) all
+	$(MAKE) all $(FATAL)
 	$(PYTHON) tests/hosts/run
 
 reproducible:

@@ -5,7 +5,7 @@ there is no Python here to run the real one. It asks the real sshd for `borg
 serve` by BORG_RSH, so the way there is real. It proves nothing about borg.
 """
 
-from . import life
+from . import life, usual
 from .host import SECONDS, Host
 from .life import World
 
@@ -96,7 +96,8 @@ def takes_its_line_away(w: World) -> str:
     return "its line is out of inittab"
 
 
+# With this borg.
+LIVES = tuple(backs_up if step is life.backs_up else step for step in usual.LIVES)
 STEPS: tuple[life.Step, ...] = (
-    installs, life.starts_again_after_a_kill, life.survives_a_reboot, backs_up, life.reloads,
-    life.stops_in_a_backup, takes_its_line_away, life.uninstalls,
+    installs, *LIVES, takes_its_line_away, life.uninstalls,
 )  # fmt: skip

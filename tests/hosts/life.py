@@ -1,6 +1,7 @@
 """An agent's life on a booted host, in steps. Each host names its own list of
 them; each step is told, and leaves the host so that the next can follow."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bbsd import BBS, CA, Job
+from support.release import Key
 from support.repo import Repo
 from support.sshd import Sshd
 
@@ -31,6 +33,8 @@ class World:
     ca: CA
     sshd: Sshd
     repo: Repo
+    key: Key  # of releases
+    other_key: Key  # that no host has heard of
     before: dict[str, str]
 
     @property
@@ -89,6 +93,13 @@ def survives_a_reboot(w: World) -> str:
     w.host.boot()
     w.polls_again("after the reboot")
     return "polls after a reboot"
+
+
+def shows_its_status(w: World) -> str:
+    told = json.loads(w.host.run("bbs-agent status --json"))
+    assert told["running"] and told["server"]["answered"], told
+    assert told["pid"] == w.host.agent(), told
+    return "status: it runs, and the server answers"
 
 
 def backs_up(w: World) -> str:
@@ -190,11 +201,3 @@ def image(w: World) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "will start with it" in done.stdout, done.stdout
-
-
-# What every host with a service goes through, in this order. A step for the
-# agent's own update goes before the one that uninstalls.
-USUAL: tuple[Step, ...] = (
-    installs, starts_again_after_a_kill, survives_a_reboot, backs_up, reloads,
-    stops_in_a_backup, uninstalls, comes_up_installed,
-)  # fmt: skip

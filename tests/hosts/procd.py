@@ -6,8 +6,8 @@ that the script is one that rc.common can read, and that install and uninstall
 call it as they should.
 """
 
-from . import life
-from .busybox import Busybox, backs_up
+from . import life, usual
+from .busybox import LIVES, Busybox
 
 RC_COMMON = r"""#!/bin/sh
 # A stand-in for OpenWrt's /etc/rc.common, of bbs-agent's tests.
@@ -132,7 +132,5 @@ def was_told_to_reload(w: life.World) -> str:
 
 
 STEPS: tuple[life.Step, ...] = (
-    life.installs, calls_as_it_should, life.starts_again_after_a_kill, life.survives_a_reboot,
-    backs_up, life.reloads, was_told_to_reload, life.stops_in_a_backup, life.uninstalls,
-    life.comes_up_installed,
+    *usual.INSTALLED, calls_as_it_should, *LIVES, was_told_to_reload, *usual.GONE,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Debian with systemd as PID 1."""
 
-from . import life
+from . import life, usual
 from .host import Host
 
 
@@ -30,4 +30,6 @@ def is_what_the_unit_says(w: life.World) -> str:
     return "active, READY, in the journal; systemd-analyze verify is silent"
 
 
-STEPS: tuple[life.Step, ...] = (life.USUAL[0], is_what_the_unit_says, *life.USUAL[1:])
+STEPS: tuple[life.Step, ...] = (
+    *usual.INSTALLED, is_what_the_unit_says, *usual.LIVES, *usual.GONE,
+)  # fmt: skip

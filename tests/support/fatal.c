@@ -1,13 +1,23 @@
-/* Linked into the real agent (-Wl,--wrap=notify_send) it makes a version that
- * passes its trial and then does not work: ready, it crashes, or hangs (HANG).
+/* Linked into the real agent (-Wl,--wrap=notify_send,--wrap=alarm) it makes a
+ * version that passes its trial and then does not work: ready, it crashes, or
+ * hangs (HANG). The alarm that ends one that hangs comes after seconds.
  */
 #include "agent/notify.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define ALARM_S 3
+
 void __real_notify_send(const char *state);
 void __wrap_notify_send(const char *state);
+unsigned __real_alarm(unsigned seconds);
+unsigned __wrap_alarm(unsigned seconds);
+
+unsigned __wrap_alarm(unsigned seconds)
+{
+	return __real_alarm(seconds != 0 ? ALARM_S : 0);
+}
 
 void __wrap_notify_send(const char *state)
 {
