@@ -204,7 +204,7 @@ void recovery_sweep(struct agent *a)
 	const char *const dirs[] = {a->paths->etc, a->paths->state,
 	    a->paths->spool, a->paths->journal, a->paths->run};
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		file_sweep_temporary(dirs[i]);
+		file_sweep_temporary(dirs[i], "");
 	a->unswept = false;
 }
 

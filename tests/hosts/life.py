@@ -1,6 +1,7 @@
 """An agent's life on a booted host, in steps. Each host names its own list of
 them; each step is told, and leaves the host so that the next can follow."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bbsd import BBS, CA
+from bbsd import BBS, CA, Job
+from support.release import Key
 from support.repo import Repo
 from support.sshd import Sshd
 
@@ -31,6 +33,8 @@ class World:
     ca: CA
     sshd: Sshd
     repo: Repo
+    key: Key  # of releases
+    other_key: Key  # that no host has heard of
     before: dict[str, str]
 
     @property
@@ -91,6 +95,13 @@ def survives_a_reboot(w: World) -> str:
     return "polls after a reboot"
 
 
+def shows_its_status(w: World) -> str:
+    told = json.loads(w.host.run("bbs-agent status --json"))
+    assert told["running"] and told["server"]["answered"], told
+    assert told["pid"] == w.host.agent(), told
+    return "status: it runs, and the server answers"
+
+
 def backs_up(w: World) -> str:
     """With the real borg, over ssh, to the real borg."""
     job = w.bbs.add_backup(w.repo.url, ["/etc"], w.repo.passphrase)
@@ -102,38 +113,55 @@ def backs_up(w: World) -> str:
 
 
 def reloads(w: World) -> str:
-    """Where the service knows how; the process stays the same."""
-    if not getattr(w.host, "reload", ""):
-        return "its service has no reload yet"
-    before = w.host.agent()
-    w.host.run(w.host.reload)  # type: ignore[attr-defined]
-    w.polls_again("after a reload")
+    """The process stays the same, and a bad configuration is not taken."""
+    config, before = w.host.tree / "etc/bbs-agent/config.ini", w.host.agent()
+    good = config.read_text()
+    for line, words in (("poll_interval = 0", "stays as it was: "), ("log_level = DEBUG", "was read again")):
+        config.write_text(f"{good}\n[agent]\n{line}\n")
+        w.host.run(w.host.reload)
+        wait(lambda: f"the configuration {words}" in w.host.said(), f"not said: {words}")
+        w.polls_again("after a reload")
+    config.write_text(good)
+    w.host.run(w.host.reload)
     assert w.host.agent() == before
-    return "reloaded, and the same process polls"
+    return "reloaded by the same process; a bad configuration was not taken, and named"
+
+
+def slow_job(w: World) -> Job:
+    """A backup that would take long, with its borg at work."""
+    if w.host.has_borg:
+        (w.host.tree / "root/slow").write_bytes(os.urandom(1 << 20) * 100)
+    else:
+        (w.host.tree / "root/slow").touch()
+    job = w.bbs.add_backup(w.repo.url, ["/root/slow"], w.repo.passphrase,
+                           options=("--upload-ratelimit=200", "--chunker-params=10,12,11,4095"))  # fmt: skip
+    w.bbs.wait_running(job)
+    if w.host.has_borg:
+        wait(w.repo.locked, "borg does not begin")
+    else:
+        wait(lambda: "borg" in comms(w), "no borg")
+    return job
+
+
+def comms(w: World) -> list[str]:
+    return w.host.run("cat /proc/[0-9]*/comm 2>/dev/null; true").split()
 
 
 def stops_in_a_backup(w: World) -> str:
     """In time, reported, nothing left running, and no lock in the repository."""
-    big = w.host.tree / "root/big"
-    big.write_bytes(os.urandom(1 << 20) * 100)
-    job = w.bbs.add_backup(w.repo.url, ["/root/big"], w.repo.passphrase,
-                           options=("--upload-ratelimit=200", "--chunker-params=10,12,11,4095"))  # fmt: skip
-    w.bbs.wait_running(job)
-    wait(w.repo.locked, "borg does not begin")
+    job = slow_job(w)
     refused = w.host.run(f"{MEDIA}/bbs-agent-* install", code=1)
     assert "a job of the agent runs" in refused and "nothing was changed" in refused, refused
     began = time.monotonic()
     w.host.run(w.host.stop)
     took = time.monotonic() - began
     assert took < STOP_SECONDS, f"the stop took {took:.1f} s"
-    assert "borg" not in w.host.run("cat /proc/[0-9]*/comm 2>/dev/null; true").split()
-    if not job.reports:
-        w.host.run(w.host.start)
+    assert not {"borg", "bbs-agent"} & set(comms(w)), comms(w)
+    w.host.run(w.host.start)
     report = w.bbs.wait_status(job, SECONDS)
     assert report["result"] == "failed" and "Interrupted" in report["error_log"], report
-    w.host.run(f"{w.host.start} || true")
     wait(lambda: not w.repo.locked(), "the repository stays locked")
-    big.unlink()
+    (w.host.tree / "root/slow").unlink()
     return f"stopped in mid-backup after {took:.1f} s: {report['error_log'].splitlines()[0]}"
 
 
@@ -141,7 +169,7 @@ def uninstalls(w: World) -> str:
     """Every file is as it was."""
     said = w.host.run(f"sh {MEDIA}/install.sh --uninstall --purge")
     assert "is uninstalled" in said, said
-    assert not w.host.run("cat /proc/[0-9]*/comm 2>/dev/null | grep bbs-agent; true")
+    assert "bbs-agent" not in comms(w), comms(w)
     same_files(w)
     return "uninstalled; every file as before"
 
@@ -173,11 +201,3 @@ def image(w: World) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "will start with it" in done.stdout, done.stdout
-
-
-# What every host with a service goes through, in this order. A step for the
-# agent's own update goes before the one that uninstalls.
-USUAL: tuple[Step, ...] = (
-    installs, starts_again_after_a_kill, survives_a_reboot, backs_up, reloads,
-    stops_in_a_backup, uninstalls, comes_up_installed,
-)  # fmt: skip
