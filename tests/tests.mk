@@ -187,7 +187,8 @@ $(CLOCK): tests/clock/seam.c $(BIN)
 #: make e2e           the real binary against real borg, sshd, nginx
 #: make reproducible  build once more elsewhere and compare byte for byte
 #: make test-hosts    install on a booted systemd (root; the first time slow)
-.PHONY: e2e reproducible test-hosts
+#: make test-slow     what waits for real time limits: a minute
+.PHONY: e2e reproducible test-hosts test-slow
 e2e: $(BIN) $(CHECKS) $(CLOCK)
 	$(PYTHON) tests/e2e/run
 
@@ -195,6 +196,9 @@ test-hosts:
 	tests/setup.sh hosts
 	$(MAKE) all
 	$(PYTHON) tests/hosts/run
+
+test-slow: $(BIN)
+	BBS_TEST_SLOW=1 $(PYTHON) -m pytest -q tests/e2e/test_stuck.py
 
 reproducible:
 	tests/setup.sh build
