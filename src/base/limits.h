@@ -53,6 +53,8 @@
 /* A program that is copied to its place: borg's release has 25 MiB. */
 #define PROGRAM_FILE_MAX (128u * MIB)
 #define CA_ANCHORS_MAX 1024
+/* A manual page or a completion: ten times what the longest one has. */
+#define AID_FILE_MAX (128u * KIB)
 
 /* How deep a directory of our own that is removed may be: each level holds a
  * descriptor. */

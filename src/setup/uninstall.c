@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "setup/aids.h"
 #include "setup/lockfile.h"
 #include "setup/plan.h"
 #include <poll.h>
@@ -43,15 +44,6 @@ static char *place(const struct removal *r, const char *path)
 {
 	const char *root = r->plan.paths.root;
 	return file_join(root[0] != '\0' ? root : "/", path);
-}
-
-static bool is_ours(const char *path)
-{
-	struct buf text = BUF_INIT(256 * KIB);
-	bool ours = file_read(path, &text) == 0 &&
-		    strstr(buf_str(&text), SERVICE_MARK) != NULL;
-	buf_release(&text);
-	return ours;
 }
 
 static void leave(struct removal *r, const char *path, const char *because)
@@ -90,7 +82,7 @@ static void remove_service(
 	struct service v = r->plan.service;
 	const struct steps *s = &r->plan.steps;
 	char *path = place(r, service_path(init));
-	if (path != NULL && is_ours(path)) {
+	if (path != NULL && service_is_ours(path)) {
 		/* Only the manager that runs can be asked. */
 		v.booted = v.booted && v.init == init;
 		v.init = init;
@@ -116,7 +108,7 @@ static void remove_services(struct removal *r, struct buf *why)
 	}
 	for (size_t i = 0; i < 2; i++) {
 		char *path = place(r, scripts[i]);
-		if (path != NULL && !is_ours(path))
+		if (path != NULL && !service_is_ours(path))
 			leave(r, path, "not written by bbs-agent install");
 		free(path);
 	}
@@ -133,6 +125,7 @@ static void remove_files(struct removal *r, struct buf *why)
 	if (old != NULL)
 		take(r, steps_remove(s, old, why), why);
 	take(r, steps_remove(s, r->plan.program, why), why);
+	take(r, aids_remove(&r->plan, why), why);
 	take(r, steps_remove_tree(s, p->run, why), why);
 	take(r, steps_remove_tree(s, p->state, why), why);
 	if (r->plan.options->purge)
