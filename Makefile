@@ -108,6 +108,20 @@ SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 OBJS := $(SRCS:src/%.c=$B/agent/%.o)
 $(HOT:%=$B/agent/%.o): private SPEED := $(HOT_CFLAGS)
 
+# The keys that releases are signed with: RELEASE_KEY=FILE.pem (two files, or
+# one with two keys, while a key is changed). Empty: a host that wants updates
+# names a key in its config.ini.
+RELEASE_KEY ?=
+ifneq ($(strip $(RELEASE_KEY)),)
+RELEASE_KEYS := $(shell cat $(RELEASE_KEY) | tr -d '\r\n')
+$(if $(findstring BEGIN PUBLIC KEY,$(RELEASE_KEYS)),,$(error \
+	RELEASE_KEY: no public key in PEM is in "$(RELEASE_KEY)"))
+$(if $(findstring PRIVATE,$(RELEASE_KEYS)),$(error \
+	RELEASE_KEY: a private key is in "$(RELEASE_KEY)"))
+$B/agent/bbs/release.o: private AGENT_CFLAGS += \
+	-DRELEASE_KEYS='"$(RELEASE_KEYS)"'
+endif
+
 # ---- the binary -------------------------------------------------------------
 
 .PHONY: all
@@ -134,7 +148,8 @@ $B/agent/%.o: src/%.c $(OUT)/.flags | $(MUSL)/lib/libc.a $(KERNEL)
 
 # These change when the compiler, a flag or the list of objects does, and what
 # depends on them is made anew then.
-$(OUT)/.flags: TEXT = $(CC) $(AGENT_CFLAGS) / $(HOT): $(HOT_CFLAGS)
+$(OUT)/.flags: TEXT = $(CC) $(AGENT_CFLAGS) / $(HOT): $(HOT_CFLAGS) \
+	$(RELEASE_KEYS)
 $(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS)
 $B/.flags-vendor: TEXT = $(CC) $(SHARED_CFLAGS)
 .PHONY: force
@@ -191,6 +206,7 @@ help:
 
 #: make               build/bbs-agent, and build/bbs-agent.debug for a debugger
 #: make CC=…-gcc      the same for another machine, below build/<target>
+#: make RELEASE_KEY=F  the same, with the public key(s) of releases built in
 #: make fetch         only get and verify the third-party source
 #: make clean         remove build
 #: make distclean     remove build and the third-party source

@@ -24,16 +24,25 @@
 struct command_line {
 	const char *verb;
 	const char *root, *config;
-	bool debug, once, json;
+	bool debug, once, json, trial;
 	const char *topic; /* of help */
 	struct setup_options setup;
+	struct update_options update;
 	struct doctor_options doctor;
 	struct status_options status;
 	unsigned verbs; /* those that take all the options given */
 };
 
 /* What an option is for. */
-enum { RUN = 1, INSTALL = 2, UNINSTALL = 4, STATUS = 8, DOCTOR = 32, ANY = 63 };
+enum {
+	RUN = 1,
+	INSTALL = 2,
+	UNINSTALL = 4,
+	STATUS = 8,
+	UPDATE = 16,
+	DOCTOR = 32,
+	ANY = 63
+};
 
 #define AT(member) offsetof(struct command_line, member)
 static const struct option {
@@ -46,6 +55,7 @@ static const struct option {
     {"--config", true, ANY, AT(config)},
     {"--debug", false, RUN, AT(debug)},
     {"--once", false, RUN, AT(once)},
+    {"--trial", false, RUN, AT(trial)}, /* setup/trial.c */
     {"--server", true, INSTALL, AT(setup.server)},
     {"--key", true, INSTALL, AT(setup.key)},
     {"--key-file", true, INSTALL, AT(setup.key_file)},
@@ -59,6 +69,9 @@ static const struct option {
     {"--on-server", false, INSTALL, AT(setup.on_server)},
     {"--dry-run", false, INSTALL | UNINSTALL, AT(setup.dry_run)},
     {"--purge", false, UNINSTALL, AT(setup.purge)},
+    {"--check", false, UPDATE, AT(update.check)},
+    {"--from", true, UPDATE, AT(update.from)},
+    {"--job", true, UPDATE, AT(update.job)}, /* job/agent_update.c */
     {"--watch", false, STATUS, AT(status.watch)},
     {"--json", false, STATUS | DOCTOR, AT(json)},
     {"--accept-host-key", false, DOCTOR, AT(doctor.accept_host_key)},
@@ -73,6 +86,7 @@ static const char usage[] =
     "  status [--watch|--json] is it running, what does it do\n"
     "  install                 put the agent onto this host and start it\n"
     "  uninstall [--purge]     take it away again\n"
+    "  update [--check]        a newer version of this program\n"
     "  doctor [--json]         check every link from here to the backup\n"
     "  version                 print the version\n"
     "  help [COMMAND]          this text, or more on one command\n"
@@ -134,6 +148,18 @@ static const char usage_uninstall[] =
     "\n"
     "  --purge    configuration and keys, too\n"
     "  --dry-run  say what would be done\n";
+
+static const char usage_update[] =
+    "usage: bbs-agent update [--check] [--from DIR|URL] [--root DIR]\n"
+    "\n"
+    "Installs a newer version of this program: its signature is verified, it\n"
+    "is tried beside the one that runs, and the agent goes over to it when no\n"
+    "job runs. If the server never answers it, the old one comes back by\n"
+    "itself. An older version is never installed.\n"
+    "\n"
+    "  --check      say which version is installed and which is there\n"
+    "  --from WHERE a directory or an address with SHA256SUMS, its signature\n"
+    "               SHA256SUMS.sig and the program, in place of [update] url\n";
 
 static const char usage_doctor[] =
     "usage: bbs-agent doctor [--json] [--accept-host-key] [--root DIR]\n"
@@ -244,6 +270,8 @@ static int show_help(const struct command_line *c)
 		fputs(usage_install, stdout);
 	else if (strcmp(c->topic, "uninstall") == 0)
 		fputs(usage_uninstall, stdout);
+	else if (strcmp(c->topic, "update") == 0)
+		fputs(usage_update, stdout);
 	else if (strcmp(c->topic, "doctor") == 0)
 		fputs(usage_doctor, stdout);
 	else if (strcmp(c->topic, "status") == 0)
@@ -257,7 +285,7 @@ static int show_help(const struct command_line *c)
 	return EXIT_DONE;
 }
 
-static int run(const struct command_line *line)
+static int run(const struct command_line *line, char **argv)
 {
 	struct config config;
 	struct paths paths;
@@ -277,9 +305,13 @@ static int run(const struct command_line *line)
 		goto out;
 	}
 	struct supervisor_options options = {
-	    .once = line->once, .debug = line->debug};
+	    .once = line->once, .debug = line->debug, .argv = argv};
 	log_hide(config.api_key);
-	if (logging_open(&config, line->debug, &options.log_fd, &why) == 0) {
+	if (line->trial) {
+		log_open(LOG_LEVEL_ERROR, -1);
+		rc = trial_run(&config, &paths);
+	} else if (logging_open(&config, line->debug, &options.log_fd, &why) ==
+		   0) {
 		logging_use(&config, &paths, line->debug, options.log_fd);
 		logging_warn(&warnings);
 		rc = supervisor_run(&config, &paths, &options);
@@ -313,7 +345,8 @@ static int run_verb(struct command_line *line, char **argv)
 		const char *name;
 		unsigned bit;
 	} verbs[] = {{"run", RUN}, {"install", INSTALL},
-	    {"uninstall", UNINSTALL}, {"status", STATUS}, {"doctor", DOCTOR}};
+	    {"uninstall", UNINSTALL}, {"status", STATUS}, {"update", UPDATE},
+	    {"doctor", DOCTOR}};
 	size_t i = 0, count = sizeof(verbs) / sizeof(verbs[0]);
 	while (i < count && strcmp(verbs[i].name, line->verb) != 0)
 		i++;
@@ -322,7 +355,12 @@ static int run_verb(struct command_line *line, char **argv)
 	if ((line->verbs & verbs[i].bit) == 0)
 		return wrong_usage("an option is not one of", line->verb);
 	if (verbs[i].bit == RUN)
-		return run(line);
+		return run(line, argv);
+	if (verbs[i].bit == UPDATE) {
+		line->update.root = line->root;
+		line->update.config = line->config;
+		return update_run(&line->update);
+	}
 	if (verbs[i].bit == DOCTOR) {
 		line->doctor.json = line->json;
 		line->doctor.root = line->root;

@@ -182,6 +182,23 @@ $(CLOCK): tests/clock/seam.c $(BIN)
 		build/tests/seam.o $(BEARSSL) -Wl,--start-group \
 		$(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group $(MUSL)/lib/crtn.o
 
+# ---- versions that do not work -------------------------------------------------
+# build/tests/bbs-agent-crash, -hang: the release's own objects, linked once more
+# with what makes them so after the trial (tests/support/fatal.c).
+
+FATAL := build/tests/bbs-agent-crash build/tests/bbs-agent-hang
+
+$(FATAL): build/tests/bbs-agent-%: tests/support/fatal.c $(BIN)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) \
+		-D$(shell echo $* | tr a-z A-Z) -c -o $@.o $<
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,--wrap=notify_send \
+		-Wl,--strip-all -o $@ \
+		$(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) $@.o $(BEARSSL) \
+		-Wl,--start-group $(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group \
+		$(MUSL)/lib/crtn.o
+
 # ---- end to end -------------------------------------------------------------
 
 #: make e2e           the real binary against real borg, sshd, nginx
@@ -189,7 +206,7 @@ $(CLOCK): tests/clock/seam.c $(BIN)
 #: make test-hosts    install on a booted systemd (root; the first time slow)
 #: make test-slow     what waits for real time limits: a minute
 .PHONY: e2e reproducible test-hosts test-slow
-e2e: $(BIN) $(CHECKS) $(CLOCK)
+e2e: $(BIN) $(CHECKS) $(CLOCK) $(FATAL)
 	$(PYTHON) tests/e2e/run
 
 test-hosts:

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "agent/policy.h"
 #include "agent/recovery.h"
+#include "agent/update.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -179,7 +180,8 @@ static void check_jobs(
 			continue;
 		struct job *job = jobs_find(&a->jobs, id);
 		if (job == NULL) {
-			if (named_in(j, tasks, id) || spool_has(a, id) ||
+			if (named_in(j, tasks, id) || update_has(a, id) ||
+			    spool_has(a, id) ||
 			    jobs_was_done(&a->jobs, id, now) ||
 			    recovery_has(a, id))
 				continue;
@@ -213,6 +215,7 @@ void answers_tasks(struct agent *a, const struct json *j, uint64_t now)
 		return;
 	}
 	trouble_end(&a->trouble, now);
+	update_answered(a);
 	a->polls_done++;
 	if (now < a->spool.watch_until &&
 	    now - a->spool.watched_at >= WATCH_EVERY_MS) {

@@ -264,6 +264,12 @@ int policy_check(const struct config *c, const struct task *t, struct buf *why)
 	if (c->tasks != NULL && strcmp(c->tasks, "all") != 0 &&
 	    !in_words(t->type, c->tasks))
 		return refuse(why, "the task type", t->type);
+	if (t->kind == TASK_UPDATE_AGENT && !c->auto_update) {
+		buf_adds(why, "this agent does not install the server's "
+			      "script, and updates itself only with [agent] "
+			      "auto_update = yes in its config.ini");
+		return -1;
+	}
 	if (policy_check_hook(c, t, why) != 0)
 		return -1;
 	if (t->command != NULL && !c->any_command &&

@@ -5,6 +5,7 @@
  */
 #include "agent/agent.h"
 #include "agent/recovery.h"
+#include "agent/update.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -386,9 +387,15 @@ static void job_ended(
 	hook_env_forget(a->paths, job->id);
 	secretfile_forget(a->paths, job->id);
 	recovery_take(a, job->id);
+	bool updated = job->task.kind == TASK_UPDATE_AGENT &&
+		       update_wanted(a, job->id);
 	if (job->acknowledged) {
 		recovery_reported(a, job->id);
 		jobs_remove(&a->jobs, job);
+	} else if (updated && job->final_at == 0) {
+		/* The version that comes reports on it. */
+		job->state = JOB_REPORTING;
+		job->final_at = now;
 	} else if (job->final_at == 0) {
 		report_lost_worker(a, job, status, now);
 	}
@@ -453,13 +460,14 @@ static void start_short_jobs(struct agent *a, uint64_t now)
 
 void runner_schedule(struct agent *a, uint64_t now)
 {
-	if (a->stopping)
+	/* A new version waits for a long job, and so must nobody else. */
+	if (a->stopping || (a->take_over && !jobs_busy(&a->jobs)))
 		return;
 	start_short_jobs(a, now);
 	/* A stale key is found before a backup fails over it. */
 	bool testing = (a->want_ssh_test && a->ssh_test.pid == 0) ||
 		       helpers_busy(&a->ssh_test);
-	if (testing || runner_has_orphans(a) || recovery_busy(a) ||
+	if (a->take_over || testing || runner_has_orphans(a) || recovery_busy(a) ||
 	    jobs_busy(&a->jobs))
 		return;
 	struct job *job = jobs_next_waiting(&a->jobs, true);

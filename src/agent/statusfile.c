@@ -41,6 +41,7 @@ void statusfile_close(struct agent *a)
 	free(s->ssh_text);
 	free(s->borg_version);
 	free(s->borg_path);
+	free(s->update);
 	history_release(&a->history);
 }
 
@@ -75,6 +76,12 @@ void statusfile_host(struct agent *a)
 		s->changes++;
 	}
 	json_release(&j);
+}
+
+void statusfile_update(struct agent *a, const char *text)
+{
+	a->status.changes++;
+	replace(&a->status.update, text != NULL ? strdup(text) : NULL);
 }
 
 void statusfile_progress(
@@ -287,7 +294,8 @@ static void encode(struct agent *a, uint64_t now, struct buf *out)
 	    .ssh_text = f->ssh_text,
 	    .ssh_checked = f->ssh_checked,
 	    .borg_version = f->borg_path != NULL ? f->borg_version : NULL,
-	    .borg_path = f->borg_path};
+	    .borg_path = f->borg_path,
+	    .update = f->update};
 	fill_server(&s, a, now, wall);
 	fill_policy(&s, a->config);
 	fill_sandbox(&s, a, &missing);

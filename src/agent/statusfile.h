@@ -23,6 +23,7 @@ struct statusfile {
 	char *ssh_text;
 	int64_t ssh_checked;
 	char *borg_version, *borg_path;
+	char *update; /* what became of the last one */
 	uint64_t changes; /* of what stands above */
 };
 
@@ -34,9 +35,12 @@ uint64_t statusfile_due(const struct agent *a);
 void statusfile_close(struct agent *a);
 
 /* What is told of by whoever hears it: the SSH test, the host's data (borg's
- * in it), and a job's progress, before it is taken over into the table. */
+ * in it), an update, and a job's progress, before it is taken over into the
+ * table. */
 void statusfile_ssh(struct agent *a, enum ssh_test result, const char *text);
 void statusfile_host(struct agent *a);
+/* What became of the last update: a sentence, or NULL. */
+void statusfile_update(struct agent *a, const char *text);
 void statusfile_progress(
     struct job *job, const struct progress *p, uint64_t now);
 

@@ -30,6 +30,7 @@
 #include "agent/notify_status.h"
 #include "agent/recovery.h"
 #include "agent/statusfile.h"
+#include "agent/update.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -66,8 +67,10 @@
 static int take_lock(struct agent *a)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	a->lock = open(
-	    a->paths->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	a->lock = update_inherit_lock(a);
+	if (a->lock < 0)
+		a->lock = open(a->paths->lock,
+		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (a->lock < 0) {
 		log_error(
 		    "cannot open %s: %s", a->paths->lock, strerror(errno));
@@ -88,7 +91,8 @@ static int take_lock(struct agent *a)
 
 static int open_signals(void)
 {
-	static const int wanted[] = {SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1};
+	static const int wanted[] = {
+	    SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1, SIGUSR2};
 	sigset_t set;
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
@@ -99,7 +103,7 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int open_agent(struct agent *a)
+static int open_agent(struct agent *a, char **argv)
 {
 	const char *failed = NULL;
 	if (paths_make(a->paths, &failed) != 0) {
@@ -109,6 +113,7 @@ static int open_agent(struct agent *a)
 	}
 	if (take_lock(a) != 0)
 		return -1;
+	update_open(a, argv);
 	borgenv_forget_keys(a->paths);
 	hook_env_forget(a->paths, 0);
 	secretfile_forget_all(a->paths);
@@ -163,8 +168,6 @@ static void close_agent(struct agent *a)
 		close(a->signals);
 	if (a->alarm >= 0)
 		close(a->alarm);
-	if (a->lock >= 0)
-		close(a->lock);
 }
 
 static void begin_stop(struct agent *a, uint64_t now)
@@ -207,6 +210,9 @@ static void take_signals(struct agent *a, uint64_t now)
 			/* Somebody wants it now, trouble or not. */
 			a->poll_at = now;
 			a->trouble.hold_until = 0;
+			break;
+		case SIGUSR2:
+			update_wanted(a, 0);
 			break;
 		case SIGHUP:
 			reload_config(a, now);
@@ -272,8 +278,17 @@ static bool once_is_over(struct agent *a)
 	       a->spool.trouble.failures >= ONCE_FAILURES_MAX;
 }
 
+/* Nothing that would be lost, or asked twice, is under way. */
+static bool may_take_over(const struct agent *a)
+{
+	return a->take_over && !a->stopping && a->call == CALL_NONE &&
+	       a->spool.sending == 0 && !has_workers(a);
+}
+
 static bool is_over(struct agent *a, uint64_t now)
 {
+	if (may_take_over(a))
+		return true;
 	if (a->stopping)
 		return now >= a->stop_at ||
 		       (!has_workers(a) && !is_announcing(a) &&
@@ -312,6 +327,7 @@ static uint64_t next_wake(struct agent *a, uint64_t now, uint64_t watchdog)
 	wake = earliest(wake, runner_overdue(a, now));
 	wake = earliest(wake, helpers_overdue(a, now));
 	wake = earliest(wake, notify_status(a, now));
+	wake = earliest(wake, update_watch(a, now));
 	if (a->stopping)
 		wake = earliest(wake, a->stop_at);
 	return watchdog != 0 ? earliest(wake, now + watchdog) : wake;
@@ -409,11 +425,12 @@ int supervisor_run(struct config *c, const struct paths *p,
 	    .lock = -1,
 	    .poll_interval = c->poll_interval};
 	int rc = 1;
+	bool taken_over = false;
 	buf_init(&a.host, ANSWER_BODY_MAX);
 	buf_init(&a.early, ANSWER_BODY_MAX);
 	/* The API key is in our memory, passphrases in borg's. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-	if (open_agent(&a) != 0)
+	if (open_agent(&a, options->argv) != 0)
 		goto out;
 	log_info("bbs-agent %s started; server %s", BBS_VERSION, c->url);
 	notify_send("READY=1");
@@ -427,12 +444,22 @@ int supervisor_run(struct config *c, const struct paths *p,
 			notify_send("WATCHDOG=1");
 	}
 	rc = a.once && a.once_failed ? 1 : 0;
-	log_info(
-	    "ended%s", spool_is_empty(&a)
-			   ? ""
-			   : "; reports that were not taken wait for the next "
-			     "start");
+	taken_over = may_take_over(&a);
+	if (!taken_over) {
+		update_close(&a);
+		log_info("ended%s",
+		    spool_is_empty(&a)
+			? ""
+			: "; reports that were not taken wait for the next "
+			  "start");
+	}
 out:
 	close_agent(&a);
+	if (taken_over) {
+		update_execute(&a, options->argv);
+		rc = 1;
+	}
+	if (a.lock >= 0)
+		close(a.lock);
 	return rc;
 }

@@ -9,6 +9,7 @@ struct supervisor_options {
 	bool once;
 	bool debug; /* everything is logged, to stderr */
 	int log_fd; /* kept open in workers; -1: stderr */
+	char **argv; /* what this program was called with */
 };
 
 /* Runs until SIGTERM or SIGINT, or to the end of --once. Returns the exit

@@ -25,6 +25,14 @@ int file_unnamed(const char *dir);
 int file_remove_tree(const char *dir);
 /* Removes from dir what a file_write that was killed left half written. */
 void file_sweep_temporary(const char *dir);
+/* A program `to` (0755) with the bytes of `from`, synced, whole or not at
+ * all; what had the name goes before. */
+int file_copy(const char *from, const char *to);
+/* Gives a file a second name, in one step that replaces what had it: a hard
+ * link, or a copy where there are none. */
+int file_keep(const char *path, const char *name);
+/* Syncs the directory that path (with a slash in it) stands in. */
+void file_sync_dir(const char *path);
 /* Appends path, or the nearest of its directories that exists. */
 void file_nearest(const char *path, struct buf *out);
 /* "a/b" from parts; NULL when out of memory; the caller frees it. */

@@ -260,4 +260,35 @@
  * worst; what takes longer hangs. */
 #define HELPER_MS 90000u
 
+/* The agent's own update. Keys that a host may have: the one in use, and the
+ * next one, so that a change of key needs no second hand on each host. */
+#define RELEASE_KEYS_MAX 2
+/* A signature has 72 bytes at most; a key's file holds two keys and words. */
+#define RELEASE_SIGNATURE_MAX KIB
+/* The program has half a MiB; a debugging one five. */
+#define UPDATE_PROGRAM_MAX (16u * MIB)
+/* Two paths' length and some words. */
+#define UPDATE_STATE_MAX (16u * KIB)
+/* A new version gets so long to register and to ask once before it is put
+ * into its place: name, TLS and two answers on the slowest machine. */
+#define UPDATE_TRIAL_MS 60000
+/* After so many starts that ended and nobody ordered it, the old one comes
+ * back. They count until the server answered and it ran for so long: what
+ * breaks at once does so within that. */
+#define UPDATE_STARTS_MAX 3
+#define UPDATE_PROVEN_MS (10u * 60u * 1000u)
+/* One that runs and never gets an answer, although its trial did, is taken back
+ * after an hour and so many tries; a host that slept did not try. An outage of
+ * that length undoes a good update, which may be ordered again. */
+#define UPDATE_UNHEARD_MS (60u * 60u * 1000u)
+#define UPDATE_UNHEARD_TRIES 20
+/* One that hangs is killed by its own alarm, where no watchdog does it. Its
+ * loop comes round each minute then. */
+#define UPDATE_HANG_S (15u * 60u)
+#define UPDATE_ROUND_MS (60u * 1000u)
+/* Another process is updating: looked at again. */
+#define UPDATE_LOOK_MS 1000u
+/* The program that a job starts for it: a download and a trial. */
+#define UPDATE_TOTAL_MS (DOWNLOAD_TOTAL_MS + 5u * 60u * 1000u)
+
 #endif

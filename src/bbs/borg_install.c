@@ -20,7 +20,6 @@
 
 #define NEW_SUFFIX ".bbs-new"
 #define OLD_SUFFIX ".bak"
-#define COPY_SIZE (256u * KIB)
 
 /* Is it written as it is meant, without a step back or a hidden one? */
 static bool is_plain_path(const char *place)
@@ -86,8 +85,8 @@ int borg_place_check(const char *place, struct buf *why)
 	}
 	if (is_of_packages(place)) {
 		buf_addf(why,
-		    "%s is where the distribution keeps its own files: borg "
-		    "is not installed there",
+		    "%s is where the distribution keeps its own files: "
+		    "nothing is installed there",
 		    place);
 		return -1;
 	}
@@ -122,73 +121,6 @@ char *borg_try_dir(const char *state, const char *place, struct buf *why)
 	return dir;
 }
 
-static int copy_bytes(int from, int to)
-{
-	static char bytes[COPY_SIZE];
-	for (;;) {
-		ssize_t n = read(from, bytes, sizeof(bytes));
-		if (n == 0)
-			return fsync(to);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 || file_write_all(to, bytes, (size_t)n) != 0)
-			return -1;
-	}
-}
-
-/* A new file with the bytes of another one, whole or not at all. */
-static int copy_file(const char *from, const char *to)
-{
-	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), out = -1;
-	int rc = -1;
-	/* One that a crash has left. */
-	unlink(to);
-	if (in >= 0)
-		out = open(to, flags, 0700);
-	if (out >= 0 && copy_bytes(in, out) == 0)
-		rc = fchmod(out, 0755);
-	int saved = errno;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	if (rc != 0 && out >= 0)
-		unlink(to);
-	errno = saved;
-	return rc;
-}
-
-static void sync_dir(const char *place)
-{
-	char *dir = strndup(place, (size_t)(strrchr(place, '/') - place) + 1);
-	int fd =
-	    dir != NULL ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(dir);
-}
-
-/* Gives the old one its second name, in one step. */
-static int keep_old(const char *place, const char *temp, const char *old)
-{
-	unlink(temp);
-	/* Some file systems have no hard links. */
-	if (link(place, temp) != 0 && copy_file(place, temp) != 0)
-		return -1;
-	if (rename(temp, old) == 0) {
-		/* When both were one file already, rename does nothing. */
-		unlink(temp);
-		return 0;
-	}
-	int saved = errno;
-	unlink(temp);
-	errno = saved;
-	return -1;
-}
-
 int borg_install(
     const char *from, const char *place, bool *had_old, struct buf *why)
 {
@@ -197,17 +129,17 @@ int borg_install(
 	snprintf(temp, sizeof(temp), "%s" NEW_SUFFIX, place);
 	snprintf(old, sizeof(old), "%s" OLD_SUFFIX, place);
 	*had_old = lstat(place, &st) == 0;
-	if (*had_old && keep_old(place, temp, old) != 0) {
+	if (*had_old && file_keep(place, old) != 0) {
 		buf_addf(why, "cannot keep the old borg as %s: %s", old,
 		    strerror(errno));
 		return -1;
 	}
-	if (copy_file(from, temp) != 0 || rename(temp, place) != 0) {
+	if (file_copy(from, temp) != 0 || rename(temp, place) != 0) {
 		buf_addf(why, "cannot install %s: %s", place, strerror(errno));
 		unlink(temp);
 		return -1;
 	}
-	sync_dir(place);
+	file_sync_dir(place);
 	return 0;
 }
 
@@ -217,5 +149,5 @@ void borg_uninstall(const char *place, bool had_old)
 	snprintf(old, sizeof(old), "%s" OLD_SUFFIX, place);
 	if (had_old ? rename(old, place) != 0 : unlink(place) != 0)
 		log_error("cannot take back %s: %s", place, strerror(errno));
-	sync_dir(place);
+	file_sync_dir(place);
 }

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include <stdbool.h>
 
-/* May a file be put there? Absolute, in a directory that others cannot write
+/* May a program (the agent, too) be put there? Absolute, in a directory that others cannot write
  * to, in the place of nothing or of a plain file, and not where distributions
  * keep theirs. 0, or -1 with a sentence in why. */
 int borg_place_check(const char *place, struct buf *why);

@@ -17,6 +17,7 @@ enum value_kind {
 	VALUE_TEXT,
 	VALUE_SECRET,
 	VALUE_URL,
+	VALUE_SOURCE,
 	VALUE_PROXY,
 	VALUE_PATH,
 	VALUE_LIST,
@@ -61,8 +62,8 @@ static const struct key {
     {"borg", "ionice_level", VALUE_INT, FIELD(ionice_level), 0, 7},
     {"borg", "upload_kib", VALUE_U64, FIELD(upload_kib), 0, 1 << 30},
     {"borg", "max_hours", VALUE_INT, FIELD(max_hours), 0, 8760},
-    {"update", "url", VALUE_URL, FIELD(update_url), 0, 0},
-    {"update", "public_key", VALUE_TEXT, FIELD(update_key), 0, 0},
+    {"update", "url", VALUE_SOURCE, FIELD(update_url), 0, 0},
+    {"update", "public_key", VALUE_PATH, FIELD(update_key), 0, 0},
     {"policy", "tasks", VALUE_TEXT, FIELD(tasks), 0, 0},
     {"policy", "commands", VALUE_COMMANDS, FIELD(any_command), 0, 0},
     {"policy", "restore_to", VALUE_LIST, FIELD(restore_to), 0, 0},
@@ -127,6 +128,9 @@ static void expected(struct buf *out, const struct key *key)
 		break;
 	case VALUE_URL:
 		buf_adds(out, "https://host[:port][/path]");
+		break;
+	case VALUE_SOURCE:
+		buf_adds(out, "https://host[:port][/path], or a directory");
 		break;
 	case VALUE_PROXY:
 		buf_adds(out, "http://[user:password@]host:port");
@@ -209,6 +213,10 @@ static int store(struct config *c, const struct key *key, const char *value)
 		return set_text(field, value);
 	case VALUE_URL:
 		return is_url(value) ? set_text(field, value) : -1;
+	case VALUE_SOURCE:
+		return is_url(value) || value[0] == '/'
+			   ? set_text(field, value)
+			   : -1;
 	case VALUE_PROXY:
 		return text_starts(value, "http://") ? set_text(field, value)
 						     : -1;

@@ -42,6 +42,7 @@ int paths_init(struct paths *p, const char *root, const char *config)
 	p->done = file_join(top, "var/lib/bbs-agent/done");
 	p->hooks = file_join(top, "var/lib/bbs-agent/hooks.json");
 	p->history = file_join(top, "var/lib/bbs-agent/history.json");
+	p->update = file_join(top, "var/lib/bbs-agent/update.json");
 	p->run = file_join(top, "run/bbs-agent");
 	p->lock = file_join(top, "run/bbs-agent/lock");
 	p->status = file_join(top, "run/bbs-agent/status.json");
@@ -49,8 +50,8 @@ int paths_init(struct paths *p, const char *root, const char *config)
 	    p->ssh_info == NULL || p->known_hosts == NULL ||
 	    p->borg_source == NULL || p->state == NULL || p->spool == NULL ||
 	    p->journal == NULL || p->done == NULL || p->hooks == NULL ||
-	    p->history == NULL || p->run == NULL || p->lock == NULL ||
-	    p->status == NULL) {
+	    p->history == NULL || p->update == NULL || p->run == NULL ||
+	    p->lock == NULL || p->status == NULL) {
 		paths_release(p);
 		return -1;
 	}
@@ -72,6 +73,7 @@ void paths_release(struct paths *p)
 	free(p->done);
 	free(p->hooks);
 	free(p->history);
+	free(p->update);
 	free(p->run);
 	free(p->lock);
 	free(p->status);

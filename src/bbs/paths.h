@@ -16,6 +16,7 @@ struct paths {
 	char *done;	   /* /var/lib/bbs-agent/done */
 	char *hooks;	   /* /var/lib/bbs-agent/hooks.json */
 	char *history;	   /* /var/lib/bbs-agent/history.json */
+	char *update;	   /* /var/lib/bbs-agent/update.json */
 	char *run;	   /* /run/bbs-agent */
 	char *lock;	   /* /run/bbs-agent/lock */
 	char *status;	   /* /run/bbs-agent/status.json */

@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "bbs/borgbin.h"
 #include "bbs/glibc.h"
+#include "bbs/release.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
@@ -262,8 +263,8 @@ static void put_borg(struct json_writer *w, const struct config *c,
 	buf_release(&why);
 }
 
-void sysinfo_encode(
-    const struct config *c, const struct paths *p, int stop_fd, struct buf *out)
+void sysinfo_encode(const struct config *c, const struct paths *p, bool borg,
+    int stop_fd, struct buf *out)
 {
 	struct utsname u;
 	char glibc[32];
@@ -276,8 +277,10 @@ void sysinfo_encode(
 	json_put(&w, "hostname", u.nodename);
 	put_os(&w, &u);
 	json_put(&w, "agent_version", BBS_VERSION);
-	/* This version cannot update itself: never queue it for us. */
-	json_put_bool(&w, "auto_update_enabled", false);
+	/* Without a key nothing is ever installed: never queue it for us. */
+	json_put_bool(&w, "auto_update_enabled",
+	    c->auto_update &&
+		(c->update_key != NULL || release_keys[0] != '\0'));
 	json_put_bool(&w, "in_container", in_container());
 	json_put(&w, "platform", "linux");
 	json_put(&w, "architecture",
@@ -285,7 +288,7 @@ void sysinfo_encode(
 	json_put(&w, "glibc_version", glibc);
 	put_mac(&w);
 	put_address(&w);
-	if (c != NULL)
+	if (borg)
 		put_borg(&w, c, p, stop_fd);
 	json_close(&w, '}');
 }

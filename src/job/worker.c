@@ -15,6 +15,7 @@
 #include "bbs/journal.h"
 #include "bbs/spoolfile.h"
 #include "bbs/sysinfo.h"
+#include "job/agent_update.h"
 #include "job/allowed.h"
 #include "job/backup.h"
 #include "job/borg_update.h"
@@ -387,11 +388,7 @@ bool worker_can(const struct task *t, struct buf *why)
 			      "/)");
 		return false;
 	}
-	if (t->kind != TASK_UPDATE_AGENT)
-		return true;
-	buf_adds(why, "this agent does not install the server's script: it is "
-		      "updated by its administrator");
-	return false;
+	return true;
 }
 
 /* Which code does a kind of task. */
@@ -401,6 +398,7 @@ static worker_main *const bodies[] = {
     [TASK_RESTORE] = command_run,
     [TASK_RESTORE_DATABASE] = database_run,
     [TASK_UPDATE_BORG] = borg_update_run,
+    [TASK_UPDATE_AGENT] = agent_update_run,
     [TASK_LIST_DIR] = browse_run,
     [TASK_PLUGIN_TEST] = plugin_test_run,
     [TASK_PLUGIN_POST] = plugin_post_run,
@@ -438,14 +436,14 @@ void worker_run_sysinfo(struct worker *w)
 {
 	struct buf body = BUF_INIT(32 * KIB), payload = BUF_INIT(64 * KIB);
 	/* borg may lie where nothing answers, or hang. */
-	sysinfo_encode(NULL, w->paths, -1, &body);
+	sysinfo_encode(w->config, w->paths, false, -1, &body);
 	pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_HOST, &payload);
 	buf_reset(&body);
 	buf_reset(&payload);
 	/* Before, so that a change meanwhile is seen the next time. */
 	pack_u64(&payload, borgbin_stamp(w->config->borg_path));
-	sysinfo_encode(w->config, w->paths, w->link.sock, &body);
+	sysinfo_encode(w->config, w->paths, true, w->link.sock, &body);
 	pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_SYSINFO, &payload);
 	buf_release(&body);

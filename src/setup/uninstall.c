@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "bbs/update_state.h"
 #include "setup/aids.h"
 #include "setup/lockfile.h"
 #include "setup/plan.h"
@@ -114,6 +115,17 @@ static void remove_services(struct removal *r, struct buf *why)
 	}
 }
 
+/* With what an update has left beside it. */
+static void remove_program(struct removal *r, struct buf *why)
+{
+	static const char *const suffixes[] = {"", UPDATE_NEW, UPDATE_OLD};
+	char name[UPDATE_NAME_MAX];
+	for (int i = 0; i < 3; i++) {
+		update_name(name, r->plan.program, suffixes[i]);
+		take(r, steps_remove(&r->plan.steps, name, why), why);
+	}
+}
+
 static void remove_files(struct removal *r, struct buf *why)
 {
 	const struct steps *s = &r->plan.steps;
@@ -124,7 +136,7 @@ static void remove_files(struct removal *r, struct buf *why)
 		take(r, steps_remove(s, log, why), why);
 	if (old != NULL)
 		take(r, steps_remove(s, old, why), why);
-	take(r, steps_remove(s, r->plan.program, why), why);
+	remove_program(r, why);
 	take(r, aids_remove(&r->plan, why), why);
 	take(r, steps_remove_tree(s, p->run, why), why);
 	take(r, steps_remove_tree(s, p->state, why), why);

@@ -81,6 +81,7 @@ def test_from_nothing_to_nothing(install: Install) -> None:
         if not name.startswith(("run/", "var/log/")):
             assert installed[name] == what, name
 
+    (host.root / "usr/local/bin/bbs-agent.old").touch()  # of an update
     done = host.run("/usr/local/bin/bbs-agent uninstall && /tmp/bbs-agent uninstall --purge")
     assert done.code == 0, done.said
     assert "configuration and keys" in done.out

@@ -22,7 +22,7 @@ LAYERS = {
 
 # Header: the files that may include it.
 ONLY = {
-    r"bearssl.*\.h": r"(net/(tls|trust)|base/hash|setup/(release|signature))"
+    r"bearssl.*\.h": r"(net/(tls|trust)|base/hash|bbs/release)"
     r"(_\w+)?\.[ch]",
     r"jsmn\.h": r"base/json(_\w+)?\.[ch]",
     r"net/http\.h": r"net/(net|http)(_\w+)?\.[ch]",

@@ -9,8 +9,6 @@ SRC = TOP / "src"
 
 # Between the agent and itself; nobody types them.
 HIDDEN = {"--trial", "--job", "net-process"}
-# Written about already.
-COMING = {"update", "--check", "--from"}
 
 
 def source(*names: str) -> str:

@@ -435,9 +435,21 @@ static void judge_recorded(const char *name, const struct buf *text)
 	buf_release(&why);
 }
 
+static void updates_of_the_agent(void **state)
+{
+	(void)state;
+	const char *order = "{\"task\":\"update_agent\",\"job_id\":1}";
+	refuse(order, "auto_update = yes");
+	config.auto_update = true;
+	allow(order);
+	set(&config.tasks, "backup");
+	refuse(order, "update_agent");
+}
+
 static void allows_what_a_real_server_orders(void **state)
 {
 	(void)state;
+	config.auto_update = true;
 	if (fixture_recorded("wire", "-GET-tasks.json", judge_recorded) > 0)
 		assert_true(decided > 20);
 }
@@ -504,6 +516,7 @@ int main(void)
 	    TEST(hooks),
 	    TEST(looks_only_where_they_may),
 	    TEST(escapes_what_it_refuses),
+	    TEST(updates_of_the_agent),
 	    TEST(allows_what_a_real_server_orders),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

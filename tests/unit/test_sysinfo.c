@@ -33,7 +33,7 @@ static void encode(struct json *j, const char *borg)
 	free(config.borg_path);
 	config.borg_path = strdup(borg);
 	fixture_log_begin();
-	sysinfo_encode(&config, &paths, -1, &out);
+	sysinfo_encode(&config, &paths, true, -1, &out);
 	assert_int_equal(out.failed, false);
 	/* The text must live as long as its index. */
 	static char text[ANSWER_BODY_MAX];
@@ -128,12 +128,34 @@ static void the_source_of_borg(void **state)
 	}
 }
 
+/* Only where it is wanted and can be verified. */
+static void updates(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct json j;
+		config.auto_update = (i & 1) != 0;
+		config.update_key = (i & 2) != 0 ? strdup("/key") : NULL;
+		encode(&j, "/nonexistent/borg");
+		assert_int_equal(
+		    json_bool(
+			&j, json_get(&j, 0, "auto_update_enabled"), i != 3),
+		    i == 3);
+		fixture_log_end();
+		json_release(&j);
+		free(config.update_key);
+		config.update_key = NULL;
+	}
+	config.auto_update = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_keys),
 	    cmocka_unit_test(without_borg),
 	    cmocka_unit_test(the_source_of_borg),
+	    cmocka_unit_test(updates),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
