@@ -38,7 +38,7 @@ def test_commands_and_options(page: str) -> None:
 
 
 def test_no_other_options(page: str) -> None:
-    known = {name for name, _, _ in words.option_rows()} | {"--version", "--help"}
+    known = {name for name, _, _ in words.option_rows()} | words.QUESTIONS
     assert set(re.findall(r"--[a-z][a-z-]+", page)) <= known
 
 

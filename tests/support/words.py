@@ -9,6 +9,8 @@ SRC = TOP / "src"
 
 # Between the agent and itself; nobody types them.
 HIDDEN = {"--trial", "--job", "net-process"}
+# Commands of their own, behind any other too.
+QUESTIONS = {"--help", "--version"}
 
 
 def source(*names: str) -> str:
@@ -29,7 +31,7 @@ def option_rows() -> list[tuple[str, bool, set[str]]]:
     return [
         (name, value == "true", verbs() - {"version", "help"} if bits == "ANY"
          else set(bits.lower().split(" | ")))
-        for name, value, bits in rows if name not in HIDDEN
+        for name, value, bits in rows if name not in HIDDEN | QUESTIONS
     ]  # fmt: skip
 
 
