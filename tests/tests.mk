@@ -203,7 +203,7 @@ $(FATAL): build/tests/bbs-agent-%: tests/support/fatal.c $(BIN)
 
 #: make e2e           the real binary against real borg, sshd, nginx
 #: make reproducible  build once more elsewhere and compare byte for byte
-#: make test-hosts    install on a booted systemd (root; the first time slow)
+#: make test-hosts    install on booted hosts (root; the first time slower)
 #: make test-slow     what waits for real time limits: a minute
 .PHONY: e2e reproducible test-hosts test-slow
 e2e: $(BIN) $(CHECKS) $(CLOCK) $(FATAL)

@@ -154,20 +154,21 @@ static int settle(struct getting *g, const char *file, const char *how)
 	struct buf path = BUF_INIT(PATH_MAX), version = BUF_INIT(256);
 	bool had_old;
 	int rc = -1;
-	if (borg_install(file, g->place, &had_old, &g->why) != 0 ||
-	    tell_config(g) != 0)
+	if (borg_install(file, g->place, &had_old, &g->why) != 0)
 		goto out;
-	rc = 0;
-	steps_say(&g->p->steps, "borg is %s (%s)", g->place, how);
-	if (!g->p->tree && (find(g, &path, &version) != 0 ||
-			       strcmp(buf_str(&path), g->place) != 0)) {
-		borg_uninstall(g->place, had_old);
+	if (tell_config(g) == 0)
+		rc = g->p->tree ? 0 : find(g, &path, &version);
+	if (rc == 0 && !g->p->tree && strcmp(buf_str(&path), g->place) != 0) {
 		buf_addf(&g->why,
 		    "%s would not be used, since this host's borg is %s: it "
 		    "was taken back",
 		    g->place, buf_str(&path));
 		rc = -1;
 	}
+	if (rc == 0)
+		steps_say(&g->p->steps, "borg is %s (%s)", g->place, how);
+	else
+		borg_uninstall(g->place, had_old);
 out:
 	buf_release(&path);
 	buf_release(&version);

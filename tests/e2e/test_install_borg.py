@@ -267,6 +267,16 @@ def test_in_a_tree_nothing_runs(world: World, elf: MakeBorg) -> None:
     assert not (host.root / "ran").exists() and not (host.root / "image/ran").exists()
 
 
+def test_one_that_would_not_be_used(world: World) -> None:
+    """config.ini names another one: what was put there is taken back."""
+    world.host.program("opt/borg", WORKS)
+    world.host.program("tmp/mine", WORKS + "# mine\n")
+    world.host.write("etc/bbs-agent/config.ini", "[borg]\npath = /opt/borg\n")
+    done = world.install("--borg /tmp/mine")
+    assert "this host's borg is /opt/borg: it was taken back" in done.err
+    assert not world.place.exists()
+
+
 def test_below_another_root(world: World) -> None:
     """Where nobody would look for it: config.ini says where it is."""
     world.host.program("tmp/mine", WORKS)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import trees
+from . import machine, trees
 
 SECONDS = 60
 # What a system writes as it runs, with us or without.
@@ -26,20 +26,6 @@ def wait(what: Callable[[], object], name: str, seconds: float = SECONDS) -> Non
         time.sleep(0.05)
 
 
-def nspawn(*words: str | Path) -> list[str | Path]:
-    return ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--settings=no",
-            "--resolv-conf=off", "--timezone=off", *words]  # fmt: skip
-
-
-def why_not(tree: Path) -> str:
-    """What keeps this machine from booting containers; "" when nothing does."""
-    done = subprocess.run(
-        nspawn("--console=pipe", "-D", tree, "/bin/true"),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-    )  # fmt: skip
-    return done.stderr.strip() or f"code {done.returncode}" if done.returncode != 0 else ""
-
-
 class Host:
     """One kind of host; its module says what differs."""
 
@@ -47,12 +33,13 @@ class Host:
     init = ""  # what install says that it runs under
     is_up = "true"  # a command that succeeds once it is booted
     power_off = "poweroff"
-    start = stop = ""  # of the service
+    start = stop = reload = ""  # of the service
     has_borg = True  # the real one
 
     def __init__(self, place: Path) -> None:
         self.tree = place / self.name
         self.console = place / f"{self.name}.console"
+        self.machine = f"{type(self).__name__.lower()}-{os.getpid()}"
         self.process: subprocess.Popen[bytes] | None = None
         trees.copy(trees.tree(self.name), self.tree)
         self.prepare()
@@ -63,8 +50,11 @@ class Host:
     def boot(self) -> None:
         with self.console.open("ab") as console:
             self.process = subprocess.Popen(
-                nspawn("--console=pipe", "-D", self.tree, "-b"),
+                # It ends with us, and the container with it.
+                ["setpriv", "--pdeathsig", "KILL",
+                 *machine.nspawn(self.machine, "--console=pipe", "-D", self.tree, "-b")],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                start_new_session=True,
             )  # fmt: skip
         wait(lambda: self.pid1 and self.succeeds(self.is_up), f"{self.name} does not boot")
 
@@ -103,6 +93,7 @@ class Host:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} does not shut down") from None
         self.process = None
+        machine.leave(self.machine)
 
     def end(self) -> None:
         """By force, after a failure."""
@@ -110,6 +101,12 @@ class Host:
             self.process.kill()
             self.process.wait()
             self.process = None
+            machine.leave(self.machine)
+
+    def said(self) -> str:
+        """What the service wrote."""
+        path = self.tree / "var/log/bbs-agent.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def agent(self) -> int:
         """The agent's pid, as the host itself sees it."""
@@ -131,8 +128,7 @@ class Host:
     def log(self) -> str:
         """For a person, when a test failed."""
         text = self.console.read_text(errors="replace")[-2000:] if self.console.exists() else ""
-        path = self.tree / "var/log/bbs-agent.log"
-        return text + (path.read_text(errors="replace")[-4000:] if path.exists() else "")
+        return text + self.said()[-4000:]
 
     def remove(self) -> None:
         self.end()

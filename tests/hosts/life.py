@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bbsd import BBS, CA
+from bbsd import BBS, CA, Job
 from support.repo import Repo
 from support.sshd import Sshd
 
@@ -102,38 +102,55 @@ def backs_up(w: World) -> str:
 
 
 def reloads(w: World) -> str:
-    """Where the service knows how; the process stays the same."""
-    if not getattr(w.host, "reload", ""):
-        return "its service has no reload yet"
-    before = w.host.agent()
-    w.host.run(w.host.reload)  # type: ignore[attr-defined]
-    w.polls_again("after a reload")
+    """The process stays the same, and a bad configuration is not taken."""
+    config, before = w.host.tree / "etc/bbs-agent/config.ini", w.host.agent()
+    good = config.read_text()
+    for line, words in (("poll_interval = 0", "stays as it was: "), ("log_level = DEBUG", "was read again")):
+        config.write_text(f"{good}\n[agent]\n{line}\n")
+        w.host.run(w.host.reload)
+        wait(lambda: f"the configuration {words}" in w.host.said(), f"not said: {words}")
+        w.polls_again("after a reload")
+    config.write_text(good)
+    w.host.run(w.host.reload)
     assert w.host.agent() == before
-    return "reloaded, and the same process polls"
+    return "reloaded by the same process; a bad configuration was not taken, and named"
+
+
+def slow_job(w: World) -> Job:
+    """A backup that would take long, with its borg at work."""
+    if w.host.has_borg:
+        (w.host.tree / "root/slow").write_bytes(os.urandom(1 << 20) * 100)
+    else:
+        (w.host.tree / "root/slow").touch()
+    job = w.bbs.add_backup(w.repo.url, ["/root/slow"], w.repo.passphrase,
+                           options=("--upload-ratelimit=200", "--chunker-params=10,12,11,4095"))  # fmt: skip
+    w.bbs.wait_running(job)
+    if w.host.has_borg:
+        wait(w.repo.locked, "borg does not begin")
+    else:
+        wait(lambda: "borg" in comms(w), "no borg")
+    return job
+
+
+def comms(w: World) -> list[str]:
+    return w.host.run("cat /proc/[0-9]*/comm 2>/dev/null; true").split()
 
 
 def stops_in_a_backup(w: World) -> str:
     """In time, reported, nothing left running, and no lock in the repository."""
-    big = w.host.tree / "root/big"
-    big.write_bytes(os.urandom(1 << 20) * 100)
-    job = w.bbs.add_backup(w.repo.url, ["/root/big"], w.repo.passphrase,
-                           options=("--upload-ratelimit=200", "--chunker-params=10,12,11,4095"))  # fmt: skip
-    w.bbs.wait_running(job)
-    wait(w.repo.locked, "borg does not begin")
+    job = slow_job(w)
     refused = w.host.run(f"{MEDIA}/bbs-agent-* install", code=1)
     assert "a job of the agent runs" in refused and "nothing was changed" in refused, refused
     began = time.monotonic()
     w.host.run(w.host.stop)
     took = time.monotonic() - began
     assert took < STOP_SECONDS, f"the stop took {took:.1f} s"
-    assert "borg" not in w.host.run("cat /proc/[0-9]*/comm 2>/dev/null; true").split()
-    if not job.reports:
-        w.host.run(w.host.start)
+    assert not {"borg", "bbs-agent"} & set(comms(w)), comms(w)
+    w.host.run(w.host.start)
     report = w.bbs.wait_status(job, SECONDS)
     assert report["result"] == "failed" and "Interrupted" in report["error_log"], report
-    w.host.run(f"{w.host.start} || true")
     wait(lambda: not w.repo.locked(), "the repository stays locked")
-    big.unlink()
+    (w.host.tree / "root/slow").unlink()
     return f"stopped in mid-backup after {took:.1f} s: {report['error_log'].splitlines()[0]}"
 
 
@@ -141,7 +158,7 @@ def uninstalls(w: World) -> str:
     """Every file is as it was."""
     said = w.host.run(f"sh {MEDIA}/install.sh --uninstall --purge")
     assert "is uninstalled" in said, said
-    assert not w.host.run("cat /proc/[0-9]*/comm 2>/dev/null | grep bbs-agent; true")
+    assert "bbs-agent" not in comms(w), comms(w)
     same_files(w)
     return "uninstalled; every file as before"
 

@@ -8,7 +8,6 @@ call it as they should.
 
 from . import life
 from .busybox import Busybox, backs_up
-from .host import SECONDS, wait
 
 RC_COMMON = r"""#!/bin/sh
 # A stand-in for OpenWrt's /etc/rc.common, of bbs-agent's tests.
@@ -18,6 +17,10 @@ echo "$name $2" >>/root/calls
 . "$script"
 procd_open_instance() { :; }
 procd_close_instance() { :; }
+procd_send_signal() {
+	echo "signal $*" >>/root/calls
+	kill -"$3" "$(cat /run/procd.pid)"
+}
 procd_set_param() {
 	echo "param $*" >>/root/calls
 	what=$1
@@ -95,7 +98,10 @@ class Procd(Busybox):
     is_up = "[ -e /run/up ]"
     start = "/etc/init.d/bbs-agent start"
     stop = "/etc/init.d/bbs-agent stop"
-    reload = ""
+    reload = "/etc/init.d/bbs-agent reload"
+
+    def said(self) -> str:
+        return (self.tree / "var/log/service").read_text(errors="replace")
 
     def prepare(self) -> None:
         super().prepare()
@@ -119,22 +125,14 @@ def calls_as_it_should(w: life.World) -> str:
     return "enabled, started, with its parameters"
 
 
-def stops_in_a_backup(w: life.World) -> str:
-    (w.host.tree / "root/slow").touch()
-    job = w.bbs.add_backup(w.repo.url, ["/root/slow"], w.repo.passphrase)
-    w.bbs.wait_running(job)
-    w.host.run(w.host.stop)
-    assert not w.host.run("cat /proc/[0-9]*/comm 2>/dev/null | grep -E 'bbs-agent|^borg'; true")
-    if not job.reports:
-        w.host.run(w.host.start)
-    report = w.bbs.wait_status(job, SECONDS)
-    assert report["result"] == "failed" and "Interrupted" in report["error_log"], report
-    w.host.run(w.host.start)
-    wait(lambda: w.host.agent(), "it does not start again")
-    return "stopped in mid-backup, and reported"
+def was_told_to_reload(w: life.World) -> str:
+    calls = (w.host.tree / "root/calls").read_text().splitlines()
+    assert "signal bbs-agent * HUP" in calls, calls
+    return "procd was asked to send HUP to its every instance"
 
 
 STEPS: tuple[life.Step, ...] = (
     life.installs, calls_as_it_should, life.starts_again_after_a_kill, life.survives_a_reboot,
-    backs_up, stops_in_a_backup, life.uninstalls, life.comes_up_installed,
+    backs_up, life.reloads, was_told_to_reload, life.stops_in_a_backup, life.uninstalls,
+    life.comes_up_installed,
 )  # fmt: skip

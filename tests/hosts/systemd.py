@@ -10,17 +10,12 @@ class Systemd(Host):
     power_off = "systemctl poweroff"
     start = "systemctl start bbs-agent"
     stop = "systemctl stop bbs-agent"
+    reload = "systemctl reload bbs-agent"
 
-    def log(self) -> str:
-        text = super().log()
-        if self.process is not None and self.process.poll() is None:
-            text += self._run("systemctl status bbs-agent; journalctl -n 60 --no-pager").stdout
-        return text
-
-    @property
-    def reload(self) -> str:
-        unit = self.tree / "etc/systemd/system/bbs-agent.service"
-        return "systemctl reload bbs-agent" if "ExecReload" in unit.read_text() else ""
+    def said(self) -> str:
+        if self.process is None or self.process.poll() is not None:
+            return ""
+        return self._run("journalctl -u bbs-agent --no-pager").stdout
 
 
 def is_what_the_unit_says(w: life.World) -> str:

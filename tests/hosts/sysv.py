@@ -10,12 +10,7 @@ class Sysv(Host):
     is_up = "[ \"$(runlevel)\" = 'N 2' ] && ! pgrep -x rc"
     start = "service bbs-agent start"
     stop = "service bbs-agent stop"
-
-    @property
-    def reload(self) -> str:
-        script = self.tree / "etc/init.d/bbs-agent"
-        return "service bbs-agent reload" if "reload)" in script.read_text().replace(
-            "force-reload)", "") else ""  # fmt: skip
+    reload = "service bbs-agent reload"
 
 
 def has_its_links(w: life.World) -> str:

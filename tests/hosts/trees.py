@@ -10,7 +10,10 @@ Debian's in it but two static or copied programs.
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +30,18 @@ DEBIANS = {
 DROPBEAR = ("/usr/bin/dbclient", "/usr/bin/dropbearconvert")
 
 
+# Of one command: a mirror that says nothing more.
+SECONDS = 900
+
+
+class Failed(Exception):
+    """A command that makes a tree, and what it said."""
+
+
 def tree(name: str) -> Path:
     """The finished tree of that name."""
     if name in DEBIANS:
+        made("base", f"{SUITE} {EVERYWHERE}", base)
         return made(name, f"{SUITE} {EVERYWHERE} {DEBIANS[name]}", debian)
     return made(name, "busybox dropbear 1", busybox)
 
@@ -41,12 +53,21 @@ def made(name: str, recipe: str, make: Callable[[str, Path], None]) -> Path:
     half = CACHE / f"{name}.half"
     CACHE.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
-    for old in (path, half):
-        if old.exists():
-            shutil.rmtree(old)
-    make(name, half)
+    clear(path)
+    try:
+        make(name, clear(half))
+    except Failed as once:
+        # A mirror has its moments.
+        sys.stderr.write(f"hosts: the tree of {name}, once more after: {once}\n")
+        make(name, clear(half))
     half.rename(path)
     note.write_text(recipe)
+    return path
+
+
+def clear(path: Path) -> Path:
+    if path.exists():
+        shutil.rmtree(path)
     return path
 
 
@@ -56,13 +77,20 @@ def copy(source: Path, to: Path) -> None:
 
 def quietly(*command: str | Path) -> None:
     """Its output is shown when it fails, and only then."""
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
-    if done.returncode != 0:
-        words = " ".join(map(str, command))
-        raise SystemExit(f"hosts: {words}: {done.returncode}\n{done.stdout[-4000:]}")
+    words = " ".join(map(str, command))
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        )
+        try:
+            code = str(process.wait(SECONDS))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            code = f"not done after {SECONDS} s"
+        said.seek(0)
+        if code != "0":
+            raise Failed(f"{words}: {code}\n{said.read()[-4000:].decode(errors='replace')}")
 
 
 def apt(root: Path, *words: str) -> None:
@@ -70,7 +98,7 @@ def apt(root: Path, *words: str) -> None:
     quietly(
         "chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y",
         "-o", "APT::Install-Recommends=false", "-o", "Acquire::Languages=none",
-        "-o", "Dpkg::Options::=--force-unsafe-io", *words,
+        "-o", "Dpkg::Options::=--force-unsafe-io", "-o", "Acquire::Retries=3", *words,
     )  # fmt: skip
 
 
@@ -86,7 +114,7 @@ def base(_: str, half: Path) -> None:
 
 
 def debian(name: str, half: Path) -> None:
-    copy(made("base", f"{SUITE} {EVERYWHERE}", base), half)
+    copy(CACHE / "base", half)
     apt(half, "install", *DEBIANS[name].split())
     apt(half, "clean")
     (half / "usr/sbin/policy-rc.d").unlink()
@@ -100,7 +128,7 @@ def debian(name: str, half: Path) -> None:
 def busybox(_: str, half: Path) -> None:
     program = shutil.which("busybox")
     if program is None:
-        raise SystemExit("hosts: there is no busybox: install busybox-static")
+        raise Failed("there is no busybox: install busybox-static")
     for name in ("bin sbin dev etc/init.d proc sys root run tmp usr/bin usr/sbin usr/local/bin "
                  "usr/lib var/lib var/log").split():  # fmt: skip
         (half / name).mkdir(parents=True)
