@@ -12,6 +12,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
@@ -46,7 +47,7 @@ OBJCOPY := $(call tool,objcopy)
 # goals install what they need, or need none of this.
 need = $(if $(shell command -v $1),,$(error $1 is missing; on Debian it is \
 	in the package $2 (tests/setup.sh build installs what a build needs)))
-BUILDS := all fetch unit e2e build/% lint-%
+BUILDS := all fetch unit e2e build/% lint-% dist-%
 ifneq ($(filter $(BUILDS),$(or $(MAKECMDGOALS),all)),)
 $(call need,$(firstword $(CC)),$(patsubst %-gcc,gcc-%,$(firstword $(CC))))
 $(call need,$(AR),binutils)
@@ -76,7 +77,7 @@ BEARSSL := $B/bearssl/libbearssl.a
 SHARED_CFLAGS := -fPIE -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fno-unwind-tables \
 	-fno-asynchronous-unwind-tables -gno-record-gcc-switches \
-	-ffile-prefix-map=$(CURDIR)=.
+	-ffile-prefix-map=$(CURDIR)=. -include $(CURDIR)/vendor/hidden.h
 # musl has no long double that differs from double there.
 ifneq ($(filter powerpc64%,$(TARGET)),)
 SHARED_CFLAGS += -mlong-double-64
@@ -103,6 +104,14 @@ AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections,--build-id=none \
 	$(LDFLAGS)
 LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
+# OWN_RUNTIME=1: for flags that the compiler's libgcc was not made with.
+ifneq ($(OWN_RUNTIME),)
+LIBGCC := $B/runtime.o
+$(BIN): $(LIBGCC)
+$(LIBGCC): dist/runtime.c $(OUT)/.flags
+	@mkdir -p $(@D)
+	$Q$(CC) $(LANGUAGE) $(SHARED_CFLAGS) -Os -ffreestanding -c -o $@ $<
+endif
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 OBJS := $(SRCS:src/%.c=$B/agent/%.o)
@@ -150,7 +159,7 @@ $B/agent/%.o: src/%.c $(OUT)/.flags | $(MUSL)/lib/libc.a $(KERNEL)
 # depends on them is made anew then.
 $(OUT)/.flags: TEXT = $(CC) $(AGENT_CFLAGS) / $(HOT): $(HOT_CFLAGS) \
 	$(RELEASE_KEYS)
-$(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS)
+$(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS) $(LIBGCC)
 $B/.flags-vendor: TEXT = $(CC) $(SHARED_CFLAGS)
 .PHONY: force
 $(OUT)/.flags $(OUT)/.link $B/.flags-vendor: force
@@ -193,6 +202,7 @@ $(BEARSSL): $(MUSL)/lib/libc.a vendor/bearssl.mk
 # ---- everything else --------------------------------------------------------
 
 include tests/tests.mk
+include dist/dist.mk
 
 .PHONY: clean distclean help
 clean:

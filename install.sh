@@ -9,7 +9,8 @@
 # which does everything else. All of it stands in functions, and the last
 # line calls the first one: a download that was cut runs nothing.
 
-# What the release was signed with (PEM, ECDSA P-256). None is built in yet.
+# What the release is signed with (PEM, ECDSA P-256; while keys change, both):
+# make dist RELEASE_KEY=FILE puts it here.
 PUBLIC_KEY=''
 
 usage() {
@@ -166,11 +167,14 @@ check_signature() {
 		return
 	}
 	get SHA256SUMS.sig
-	echo "$PUBLIC_KEY" >"$work/key.pem"
-	openssl dgst -sha256 -verify "$work/key.pem" \
-		-signature "$work/SHA256SUMS.sig" "$work/SHA256SUMS" \
-		>/dev/null 2>&1 ||
-		die "the signature of SHA256SUMS is wrong: nothing was installed"
+	echo "$PUBLIC_KEY" |
+		awk -v to="$work/key." '/-BEGIN/ { n++ } n { print >(to n) }'
+	for key in "$work"/key.*; do
+		openssl dgst -sha256 -verify "$key" \
+			-signature "$work/SHA256SUMS.sig" "$work/SHA256SUMS" \
+			>/dev/null 2>&1 && return
+	done
+	die "the signature of SHA256SUMS is wrong: nothing was installed"
 }
 
 # listed NAME: its sum in SHA256SUMS, if it is there.

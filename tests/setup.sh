@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a command of the Makefile needs and this machine lacks.
 #
-# tests/setup.sh build|demo|test|hosts|bench|lint|fuzz
+# tests/setup.sh build|demo|test|hosts|bench|lint|fuzz|dist
 #
 # Where there is apt, and this is root or sudo asks nothing, the packages are
 # installed, without starting any service of theirs. Elsewhere they are named.
@@ -87,6 +87,23 @@ command openssl openssl
 command clang clang
 file /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev
 "
+# What makes a release for every architecture, and starts each:
+dist="$build
+command python3 python3
+command openssl openssl
+command ssh openssh-client
+command sshd openssh-server
+command busybox busybox-static
+command qemu-arm-static qemu-user-static
+"
+# A compiler that Debian does not have is no reason to stop.
+optional=''
+
+# Two lines for each row of the table.
+cross_compilers() {
+	awk '/^[^#]/ { print "command", $2 "-gcc", $3
+		print "kernel", $2 "-gcc", $4 }' "$here/../dist/architectures"
+}
 
 die() {
 	echo "setup: $*" >&2
@@ -104,6 +121,9 @@ is_there() {
 	header)
 		command -v gcc >/dev/null 2>&1 &&
 			echo "#include <$2>" | gcc -E -x c - >/dev/null 2>&1
+		;;
+	kernel)
+		echo "#include <linux/types.h>" | "$2" -E - >/dev/null 2>&1
 		;;
 	file)
 		# shellcheck disable=SC2086
@@ -146,14 +166,32 @@ EOF
 	chmod 755 "$policy"
 }
 
+can_install() {
+	command -v apt-get >/dev/null 2>&1 &&
+		{ [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
+# apt_install PACKAGES OPTIONAL-ONES
 apt_install() {
 	hold_services
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q update </dev/null ||
 		echo "setup: some package lists could not be read" >&2
+	set -- "$1 $(to_be_had "$2")"
 	# shellcheck disable=SC2086
 	apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends \
 		install $1 </dev/null || die "apt-get could not install:" $1
+}
+
+# Those of these packages that apt knows.
+to_be_had() {
+	for package in $1; do
+		if apt-cache policy "$package" | grep -q 'Candidate: [^(]'; then
+			echo "$package"
+		else
+			echo "setup: there is no package $package here" >&2
+		fi
+	done | tr '\n' ' '
 }
 
 # A private sshd that runs as root wants this directory, which only Debian's
@@ -169,28 +207,36 @@ bench) list=$bench ;;
 hosts) list=$hosts ;;
 test) list=$test ;;
 lint) list=$lint ;;
+dist)
+	list=$dist
+	optional=$(cross_compilers)
+	;;
 fuzz) list=$fuzz ;;
-*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint|fuzz" ;;
+*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint|fuzz|dist" ;;
 esac
 
 packages=$(missing "$list" | tr '\n' ' ')
 packages=${packages% }
-if [ -n "$packages" ]; then
+more=$(missing "$optional" | tr '\n' ' ')
+more=${more% }
+if [ -z "$packages" ] && [ -n "$more" ] && ! can_install; then
+	echo "setup: going on without $more: apt and root would install it"
+elif [ -n "$packages$more" ]; then
 	command -v apt-get >/dev/null 2>&1 ||
 		die "please install what the Debian packages" \
 			"$packages contain; there is no apt here to do it"
 	if [ "$(id -u)" != 0 ]; then
 		sudo -n true 2>/dev/null ||
 			die "please install these packages (as root):" \
-				"apt-get install $packages"
+				"apt-get install $packages $more"
 		exec sudo -n "$here/setup.sh" "$kind"
 	fi
-	echo "setup: installing $packages"
-	apt_install "$packages"
+	echo "setup: installing $packages $more"
+	apt_install "$packages" "$more"
 	packages=$(missing "$list" | tr '\n' ' ')
 	[ -z "$packages" ] ||
 		die "still missing after the installation: $packages"
 fi
 case $kind in
-demo | test | bench) make_run_sshd ;;
+demo | test | bench | dist) make_run_sshd ;;
 esac

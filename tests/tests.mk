@@ -224,7 +224,8 @@ reproducible:
 
 # ---- lint -------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
+	dist/*.c))
 SCRIPTS = $(shell find .ci tests vendor/*.sh dist install.sh -type f -exec \
 	awk 'FNR == 1 && /^\043!.*[\/ ](ba|da)?sh/ { print FILENAME }' {} +)
 LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)

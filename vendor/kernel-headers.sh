@@ -8,8 +8,9 @@ set -eu
 
 out=$1
 shift
-rm -rf "$out"
-mkdir -p "$out"
+# Whole or not at all: make takes a directory that is there for a good one.
+rm -rf "$out" "$out.new"
+mkdir -p "$out.new"
 
 for part in linux asm asm-generic; do
 	header=$part/types.h
@@ -21,5 +22,6 @@ for part in linux asm asm-generic; do
 			"linux-libc-dev-<architecture>-cross)." >&2
 		exit 1
 	fi
-	ln -s "${path%/types.h}" "$out/$part"
+	ln -s "${path%/types.h}" "$out.new/$part"
 done
+mv "$out.new" "$out"

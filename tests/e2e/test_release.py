@@ -1,0 +1,260 @@
+"""A release: what dist/assemble puts together from programs, keys and files,
+and install.sh on what came out. The programs of other machines are the concern
+of make test-arch: here there is this machine's alone."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from bbsd import BBS
+from support.agent import BINARY, TOP
+
+ARCH = os.uname().machine
+pytestmark = pytest.mark.skipif(
+    ARCH not in ("x86_64", "aarch64", "riscv64", "ppc64le", "s390x"), reason="not a release's name"
+)
+SIGNED = ["SHA256SUMS.sig"]
+NO_NETWORK = ["awk", "cat", "chmod", "cp", "cut", "dd", "dirname", "grep", "mktemp", "mv", "openssl",
+              "rm", "sha256sum", "tr", "uname"]  # fmt: skip
+
+
+def openssl(*words: str | Path) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+class Maker:
+    """Calls dist/assemble for directories of its own."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.out, self.built = place, place / "dist", place / "built"
+        (self.built / ARCH).mkdir(parents=True)
+        shutil.copy(BINARY, self.built / ARCH / "program")
+        (self.built / ARCH / "checked").write_text("OK, says this test\n")
+        self.key, self.public = self.keys("key", "prime256v1")
+
+    def keys(self, name: str, curve: str) -> tuple[Path, Path]:
+        key, public = self.place / f"{name}.pem", self.place / f"{name}.pub.pem"
+        openssl("ecparam", "-name", curve, "-genkey", "-noout", "-out", key)
+        openssl("ec", "-in", key, "-pubout", "-out", public)
+        return key, public
+
+    def run(self, *words: str, **files: Path | str) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": os.environ["PATH"], "DIST": str(self.out), "BUILT": str(self.built)}
+        env |= {name: str(path) for name, path in files.items()}
+        return subprocess.run(
+            [TOP / "dist/assemble", *(words or [ARCH])], env=env, capture_output=True,
+            text=True, stdin=subprocess.DEVNULL, timeout=60,
+        )  # fmt: skip
+
+    def make(self, **files: Path | str) -> str:
+        done = self.run(**files)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def listing(self) -> dict[str, str]:
+        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in self.out.iterdir()}
+
+    @property
+    def bundle(self) -> Path:
+        return next(self.out.glob("*.tar.gz"))
+
+    def unpack(self) -> Path:
+        with tarfile.open(self.bundle) as tar:
+            tar.extractall(self.place / "away")
+        return next((self.place / "away").iterdir())
+
+
+@pytest.fixture
+def maker(place: Path) -> Maker:
+    return Maker(place)
+
+
+def test_what_is_in_it(maker: Maker) -> None:
+    maker.make()
+    (maker.out / "bbs-agent-vax").write_text("of an earlier release")
+    said = maker.make()
+    version = subprocess.run([BINARY, "version"], capture_output=True, text=True).stdout.split()[1]
+    assert re.search(rf"{ARCH} +{BINARY.stat().st_size}  OK, says this test\n", said)
+    assert "not signed" in said and len(said.splitlines()) == 3
+    names = ["README.md", "SHA256SUMS", f"bbs-agent-{ARCH}", "install.sh"]
+    assert sorted(maker.listing()) == sorted([*names, f"bbs-agent-{version}-{ARCH}.tar.gz"])
+    assert (maker.out / "README.md").read_bytes() == (TOP / "dist/README.md").read_bytes()
+    sums = (maker.out / "SHA256SUMS").read_text().splitlines()
+    assert sums[0] == f"# bbs-agent {version}"
+    for check in (["sha256sum", "-c"], ["busybox", "sha256sum", "-c"]):
+        lines = "\n".join(sums if check[0] != "busybox" else sums[1:])
+        done = subprocess.run(check, input=lines, cwd=maker.out, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"bbs-agent-{ARCH}: OK\ninstall.sh: OK\n"
+
+
+def test_the_same_again(maker: Maker) -> None:
+    files = {"BORG": "/bin/true", "CA": maker.public, "RELEASE_KEY": maker.public}
+    maker.make(**files)
+    first = maker.listing()
+    for path in (maker.built / ARCH).iterdir():
+        os.utime(path, (1, 1))
+    os.utime(maker.public, (2, 2))
+    maker.make(**files)
+    assert maker.listing() == first
+
+
+def test_a_bundle(maker: Maker) -> None:
+    maker.make(BORG="/bin/true", CA=maker.public, SIGN_KEY=maker.key)
+    with tarfile.open(maker.bundle) as tar:
+        members = tar.getmembers()
+    top = maker.bundle.name.removesuffix(".tar.gz")
+    assert [m.name for m in members] == [top, *(f"{top}/{name}" for name in sorted(
+        ["SHA256SUMS", "SHA256SUMS.sig", f"bbs-agent-{ARCH}", "borg", "ca.pem", "install.sh"]))]  # fmt: skip
+    text = (TOP / "src/base/version.h").read_text()
+    released = re.search(r"BBS_RELEASED (\d+)", text)
+    assert released is not None
+    assert {(m.uid, m.gid, m.mtime) for m in members} == {(0, 0, int(released[1]))}
+    modes = {m.name.rpartition("/")[2]: m.mode for m in members if m.isfile()}
+    assert modes["borg"] == modes["install.sh"] == modes[f"bbs-agent-{ARCH}"] == 0o755
+    assert modes["ca.pem"] == modes["SHA256SUMS"] == 0o644
+
+
+def test_a_borg_goes_where_it_runs(maker: Maker) -> None:
+    """By its head: byte order (ppc64le has that of x86), class, machine."""
+    other, script = maker.place / "other-borg", maker.place / "borg.sh"
+    for at in (4, 5, 18):
+        data = bytearray(Path("/bin/true").read_bytes())
+        data[at] ^= 3
+        other.write_bytes(data)
+        refused(maker.run(BORG=other), f"is for none of: {ARCH}")
+    script.write_text("#!/bin/sh\n")
+    assert f"{script} is in the bundles for: {ARCH}\n" in maker.make(BORG=script)
+    assert (maker.unpack() / "borg").read_text() == "#!/bin/sh\n"
+
+
+def test_the_signature(maker: Maker) -> None:
+    """DER, over the bytes of SHA256SUMS; install.sh checks it when it has the key."""
+    maker.make(SIGN_KEY=maker.key, RELEASE_KEY=maker.public)
+    openssl("dgst", "-sha256", "-verify", maker.public, "-signature",
+            maker.out / "SHA256SUMS.sig", maker.out / "SHA256SUMS")  # fmt: skip
+    done = install(maker.out, "--version")
+    assert done.returncode == 0 and done.stderr == ""
+    sums = maker.out / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace("# bbs-agent ", "# bbs-agent 1"))
+    done = install(maker.out, "--version")
+    assert done.returncode == 1 and "signature of SHA256SUMS is wrong" in done.stderr
+    maker.make()
+    assert "SHA256SUMS.sig" not in maker.listing(), "an old signature stayed"
+
+
+def test_two_keys(maker: Maker) -> None:
+    """While keys change, a release carries the old one and the new one."""
+    other, other_public = maker.keys("other", "prime256v1")
+    both = maker.place / "both.pem"
+    text = "The old one, it's for 3.0:\n" + maker.public.read_text() + other_public.read_text()
+    both.write_bytes(text.replace("\n", "\r\n").encode())
+    for key, public in ((maker.key, both), (other, both), (other, f"{maker.public} {other_public}")):
+        maker.make(SIGN_KEY=key, RELEASE_KEY=public)
+        done = install(maker.out, "--version")
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    third = maker.keys("third", "prime256v1")[0]
+    openssl("dgst", "-sha256", "-sign", third, "-out", maker.out / "SHA256SUMS.sig",
+            maker.out / "SHA256SUMS")  # fmt: skip
+    done = install(maker.out, "--version")
+    assert done.returncode == 1 and "signature of SHA256SUMS is wrong" in done.stderr
+
+
+def test_a_wrong_key(maker: Maker) -> None:
+    """One sentence, and the release that was there stays."""
+    maker.make()
+    before = maker.listing()
+    long_key, long_public = maker.keys("long", "secp384r1")
+    rsa, locked, junk = (maker.place / f"{name}.pem" for name in ("rsa", "locked", "junk"))
+    openssl("genrsa", "-out", rsa, "2048")
+    openssl("ec", "-in", maker.key, "-aes128", "-passout", "pass:secret", "-out", locked)
+    junk.write_text("no key\n")
+    for wrong in (long_key, rsa, locked, junk, maker.public, maker.place / "none.pem"):
+        for words in ((ARCH,), ("--look", ARCH)):
+            refused(maker.run(*words, SIGN_KEY=wrong), f"SIGN_KEY={wrong}")
+    three = maker.place / "three.pem"
+    three.write_text(maker.public.read_text() * 3)
+    for wrong in (long_public, junk, three, maker.key, maker.place / "none.pem"):
+        refused(maker.run(RELEASE_KEY=wrong), f"RELEASE_KEY={wrong}")
+    other = maker.keys("other", "prime256v1")[1]
+    refused(maker.run(SIGN_KEY=maker.key, RELEASE_KEY=other), "does not belong")
+    refused(maker.run(BORG=maker.place / "none"), "BORG=")
+    assert maker.listing() == before
+
+
+def test_what_failed_is_no_release(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of two, whose compiler is there (gcc by another name)."""
+    maker.make()
+    before = maker.listing()
+    (maker.place / "mips-linux-gnu-gcc").symlink_to("/usr/bin/gcc")
+    monkeypatch.setenv("PATH", f"{maker.place}:{os.environ['PATH']}")
+    done = maker.run(ARCH, "mips")
+    assert re.search(r"mips +-  FAILED, see ", done.stdout)
+    refused(done, "no release was made: mips failed")
+    assert maker.listing() == before
+
+
+def test_a_missing_compiler_is_named(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PATH has this machine's tools and no cross compiler."""
+    foreign = "mips" if ARCH != "mips" else "s390x"
+    tools = maker.place / "tools"
+    tools.mkdir()
+    for path in Path("/usr/bin").iterdir():
+        if not path.name.startswith("mips-"):
+            (tools / path.name).symlink_to(path)
+    monkeypatch.setenv("PATH", str(tools))
+    done = maker.run(ARCH, foreign)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf"{foreign} +-  missing: no compiler here \(Debian: gcc-mips-", done.stdout)
+    assert f"bbs-agent-{foreign}" not in maker.listing()
+
+
+def test_a_host_without_a_network(maker: Maker, bbs: BBS, place: Path) -> None:
+    """From the unpacked bundle, with nothing that could fetch anything."""
+    maker.make(SIGN_KEY=maker.key, RELEASE_KEY=maker.public, CA=str(bbs.ca_file))
+    bundle, root = maker.unpack(), place / "root"
+    root.mkdir()
+    words = ["--server", bbs.url, "--key", bbs.api_key, "--root", str(root),
+             "--ca-file", str(bundle / "ca.pem")]  # fmt: skip
+    done = install(bundle, *words)
+    assert done.returncode == 0, done.stderr
+    assert (root / "usr/local/bin/bbs-agent").read_bytes() == BINARY.read_bytes()
+    assert bbs.url in (root / "etc/bbs-agent/config.ini").read_text()
+
+
+def test_a_changed_byte(maker: Maker, place: Path) -> None:
+    maker.make()
+    bundle, root = maker.unpack(), place / "root"
+    root.mkdir()
+    program = bundle / f"bbs-agent-{ARCH}"
+    data = bytearray(program.read_bytes())
+    data[len(data) // 2] ^= 1
+    program.write_bytes(data)
+    done = install(bundle, "--server", "https://127.0.0.1:9", "--key", "k", "--root", str(root))
+    assert done.returncode == 1 and "nothing was installed" in done.stderr
+    assert not list(root.iterdir())
+
+
+def refused(done: subprocess.CompletedProcess[str], why: str) -> None:
+    assert done.returncode == 1
+    assert why in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def install(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """install.sh of that folder; what is in PATH cannot fetch."""
+    tools = folder.parent / "install-tools"
+    if not tools.exists():
+        tools.mkdir()
+        for name in NO_NETWORK:
+            (tools / name).symlink_to(str(shutil.which(name)))
+    return subprocess.run(
+        [str(shutil.which("dash")), str(folder / "install.sh"), *words], cwd="/", timeout=60,
+        env={"PATH": str(tools), "HOME": "/"}, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
