@@ -100,15 +100,17 @@ architecture() {
 	esac
 }
 
-# Does the wget that is here check certificates? Busybox's does not.
-verifies() {
+# Is the wget that is here another one than busybox's? That one checks
+# certificates only by openssl, which takes the CA from the environment.
+is_full_wget() {
 	has wget && ! wget --help 2>&1 | grep -qi busybox
 }
 
-# fetch ADDRESS FILE, by curl, wget, or busybox's wget.
+# fetch ADDRESS FILE, by curl, wget, or busybox's wget. A server that goes
+# silent for a minute is given up.
 fetch() {
 	if has curl; then
-		set -- -fsSL -o "$2" "$1"
+		set -- -fsSL --connect-timeout 60 -y 60 -Y 1 -o "$2" "$1"
 		[ -z "$ca_file" ] || set -- --cacert "$ca_file" "$@"
 		[ -z "$proxy" ] || set -- --proxy "$proxy" "$@"
 		[ -z "$insecure" ] || set -- -k "$@"
@@ -119,7 +121,15 @@ fetch() {
 			export https_proxy http_proxy
 		fi
 		set -- -q -O "$2" "$1"
-		[ -z "$ca_file" ] || set -- --ca-certificate="$ca_file" "$@"
+		# GNU's tries 20 times.
+		! has wget || ! wget --help 2>&1 | grep -q tries ||
+			set -- -t 2 -T 60 "$@"
+		if [ -n "$ca_file" ] && is_full_wget; then
+			set -- --ca-certificate="$ca_file" "$@"
+		elif [ -n "$ca_file" ]; then
+			SSL_CERT_FILE=$ca_file
+			export SSL_CERT_FILE
+		fi
 		[ -z "$insecure" ] || set -- --no-check-certificate "$@"
 		if has wget; then wget "$@"; else busybox wget "$@"; fi
 	else
@@ -273,9 +283,10 @@ get_program() {
 		[ -n "$sha256" ] || note "$from is not https://: anybody on the" \
 			"way can replace the program and its sum" ;;
 	https://*)
-		if [ -z "$sha256" ] && ! has curl && ! verifies; then
-			note "busybox wget checks no certificate: compare the" \
-				"sum with --sha256"
+		if [ -z "$sha256" ] && ! has curl && ! is_full_wget &&
+			! has openssl; then
+			note "busybox wget checks no certificate without" \
+				"openssl: compare the sum with --sha256"
 		fi
 		;;
 	esac

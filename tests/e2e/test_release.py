@@ -2,10 +2,8 @@
 and install.sh on what came out. The programs of other machines are the concern
 of make test-arch: here there is this machine's alone."""
 
-import hashlib
 import os
 import re
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -14,60 +12,9 @@ import pytest
 
 from bbsd import BBS
 from support.agent import BINARY, TOP
+from support.maker import ARCH, KNOWN, Maker, install, openssl
 
-ARCH = os.uname().machine
-pytestmark = pytest.mark.skipif(
-    ARCH not in ("x86_64", "aarch64", "riscv64", "ppc64le", "s390x"), reason="not a release's name"
-)
-SIGNED = ["SHA256SUMS.sig"]
-NO_NETWORK = ["awk", "cat", "chmod", "cp", "cut", "dd", "dirname", "grep", "mktemp", "mv", "openssl",
-              "rm", "sha256sum", "tr", "uname"]  # fmt: skip
-
-
-def openssl(*words: str | Path) -> None:
-    subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-
-class Maker:
-    """Calls dist/assemble for directories of its own."""
-
-    def __init__(self, place: Path) -> None:
-        self.place, self.out, self.built = place, place / "dist", place / "built"
-        (self.built / ARCH).mkdir(parents=True)
-        shutil.copy(BINARY, self.built / ARCH / "program")
-        (self.built / ARCH / "checked").write_text("OK, says this test\n")
-        self.key, self.public = self.keys("key", "prime256v1")
-
-    def keys(self, name: str, curve: str) -> tuple[Path, Path]:
-        key, public = self.place / f"{name}.pem", self.place / f"{name}.pub.pem"
-        openssl("ecparam", "-name", curve, "-genkey", "-noout", "-out", key)
-        openssl("ec", "-in", key, "-pubout", "-out", public)
-        return key, public
-
-    def run(self, *words: str, **files: Path | str) -> subprocess.CompletedProcess[str]:
-        env = {"PATH": os.environ["PATH"], "DIST": str(self.out), "BUILT": str(self.built)}
-        env |= {name: str(path) for name, path in files.items()}
-        return subprocess.run(
-            [TOP / "dist/assemble", *(words or [ARCH])], env=env, capture_output=True,
-            text=True, stdin=subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
-
-    def make(self, **files: Path | str) -> str:
-        done = self.run(**files)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def listing(self) -> dict[str, str]:
-        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in self.out.iterdir()}
-
-    @property
-    def bundle(self) -> Path:
-        return next(self.out.glob("*.tar.gz"))
-
-    def unpack(self) -> Path:
-        with tarfile.open(self.bundle) as tar:
-            tar.extractall(self.place / "away")
-        return next((self.place / "away").iterdir())
+pytestmark = pytest.mark.skipif(not KNOWN, reason="not a release's name")
 
 
 @pytest.fixture
@@ -244,17 +191,3 @@ def test_a_changed_byte(maker: Maker, place: Path) -> None:
 def refused(done: subprocess.CompletedProcess[str], why: str) -> None:
     assert done.returncode == 1
     assert why in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
-
-
-def install(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """install.sh of that folder; what is in PATH cannot fetch."""
-    tools = folder.parent / "install-tools"
-    if not tools.exists():
-        tools.mkdir()
-        for name in NO_NETWORK:
-            (tools / name).symlink_to(str(shutil.which(name)))
-    return subprocess.run(
-        [str(shutil.which("dash")), str(folder / "install.sh"), *words], cwd="/", timeout=60,
-        env={"PATH": str(tools), "HOME": "/"}, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip

@@ -35,6 +35,7 @@ http {{
 		ssl_certificate_key {key};
 		ssl_protocols {protocols};
 		ssl_session_cache shared:x:1m;
+		{more}
 		location / {{
 			proxy_pass http://bbs;
 			proxy_http_version 1.1;
@@ -55,6 +56,7 @@ class Nginx:
         self.cert = cert
         self.protocols = protocols
         self.http2 = " http2" if http2 else ""
+        self.more = ""  # lines for the server's block
         self.port = 0
         self._server: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -78,6 +80,7 @@ class Nginx:
                 dir=self.dir, port=self.port, upstream=f"127.0.0.1:{self.upstream_port}",
                 chain=self.cert.chain, key=self.cert.key, protocols=self.protocols,
                 user="user root;" if os.geteuid() == 0 else "", http2=self.http2,
+                more=self.more,
             )
         )  # fmt: skip
         with (self.dir / "stderr").open("wb") as log:
