@@ -187,18 +187,42 @@ check_signature() {
 	die "the signature of SHA256SUMS is wrong: nothing was installed"
 }
 
+# listed NAME: its sum in SHA256SUMS, if it is there.
+listed() {
+	awk -v name="$1" '$2 == name || $2 == "*" name { print $1; exit }' \
+		"$work/SHA256SUMS"
+}
+
+# compare NAME SUM
+compare() {
+	is=$(sum_of "$work/$1")
+	[ "$is" = "$2" ] || die "the SHA-256 sum of $1 is $is, but should" \
+		"be $2: nothing was installed"
+}
+
 check() {
 	want=$sha256
 	if [ -z "$want" ]; then
 		get SHA256SUMS
 		check_signature
-		want=$(awk -v name="$1" '$2 == name || $2 == "*" name { print $1; exit }' \
-			"$work/SHA256SUMS")
+		want=$(listed "$1")
 		[ -n "$want" ] || die "SHA256SUMS does not name $1"
 	fi
-	is=$(sum_of "$work/$1")
-	[ "$is" = "$want" ] || die "the SHA-256 sum of $1 is $is, but should" \
-		"be $want: nothing was installed"
+	compare "$1" "$want"
+}
+
+# The manual page and completions, of a release that has them. Without them
+# nothing is missing.
+get_aids() {
+	[ -e "$work/SHA256SUMS" ] || return 0
+	for name in bbs-agent.8 bbs-agent.bash bbs-agent.zsh bbs-agent.fish; do
+		want=$(listed "$name")
+		[ -n "$want" ] || continue
+		(get "$name" && compare "$name" "$want") 2>/dev/null || {
+			note "$name is left out: it cannot be had, or its sum is wrong"
+			rm -f "$work/$name"
+		}
+	done
 }
 
 note() {
@@ -324,6 +348,7 @@ main() {
 	if [ "$verb" = version ]; then
 		"$work/bbs-agent" version
 	else
+		get_aids
 		# It looks for a borg on the medium, too.
 		[ ! -d "$from" ] || BBS_AGENT_BUNDLE=$(cd "$from" && pwd)
 		export BBS_AGENT_BUNDLE

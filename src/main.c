@@ -6,9 +6,9 @@
 #include "agent/supervisor.h"
 #include "base/exitcode.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "base/version.h"
 #include "cli/doctor.h"
+#include "cli/help.h"
 #include "cli/status.h"
 #include "net/net.h"
 #include "setup/setup.h"
@@ -24,7 +24,7 @@
 struct command_line {
 	const char *verb;
 	const char *root, *config;
-	bool debug, once, json, trial;
+	bool debug, once, json, trial, help, version;
 	const char *topic; /* of help */
 	struct setup_options setup;
 	struct update_options update;
@@ -55,7 +55,6 @@ static const struct option {
     {"--config", true, ANY, AT(config)},
     {"--debug", false, RUN, AT(debug)},
     {"--once", false, RUN, AT(once)},
-    {"--trial", false, RUN, AT(trial)}, /* setup/trial.c */
     {"--server", true, INSTALL, AT(setup.server)},
     {"--key", true, INSTALL, AT(setup.key)},
     {"--key-file", true, INSTALL, AT(setup.key_file)},
@@ -71,119 +70,18 @@ static const struct option {
     {"--purge", false, UNINSTALL, AT(setup.purge)},
     {"--check", false, UPDATE, AT(update.check)},
     {"--from", true, UPDATE, AT(update.from)},
-    {"--job", true, UPDATE, AT(update.job)}, /* job/agent_update.c */
     {"--watch", false, STATUS, AT(status.watch)},
     {"--json", false, STATUS | DOCTOR, AT(json)},
     {"--accept-host-key", false, DOCTOR, AT(doctor.accept_host_key)},
+    {"--help", false, ANY, AT(help)},
+    {"--version", false, ANY, AT(version)},
+    /* Of the agent to itself: setup/trial.c, job/agent_update.c. */
+    {"--trial", false, RUN, AT(trial)},
+    {"--job", true, UPDATE, AT(update.job)},
 };
+/* What is never suggested stands at the end. */
+#define HIDDEN 2
 #define OPTIONS (sizeof(option_table) / sizeof(option_table[0]))
-
-static const char usage[] =
-    "usage: bbs-agent COMMAND [OPTIONS]\n"
-    "\n"
-    "commands:\n"
-    "  run [--once] [--debug]  the agent, in the foreground\n"
-    "  status [--watch|--json] is it running, what does it do\n"
-    "  install                 put the agent onto this host and start it\n"
-    "  uninstall [--purge]     take it away again\n"
-    "  update [--check]        a newer version of this program\n"
-    "  doctor [--json]         check every link from here to the backup\n"
-    "  version                 print the version\n"
-    "  help [COMMAND]          this text, or more on one command\n"
-    "\n"
-    "options everywhere:\n"
-    "  --root DIR              the agent's own files lie below DIR\n"
-    "  --config FILE           in place of /etc/bbs-agent/config.ini\n";
-
-static const char usage_run[] =
-    "usage: bbs-agent run [--once] [--debug] [--root DIR] [--config FILE]\n"
-    "\n"
-    "Asks the server for work, runs borg, reports back; ends on SIGTERM.\n"
-    "\n"
-    "  --once   register, ask once, run what came, report, end (for cron)\n"
-    "  --debug  log the whole conversation, without secrets\n"
-    "\n"
-    "examples:\n"
-    "  bbs-agent run\n"
-    "  bbs-agent run --debug\n"
-    "  bbs-agent run --once --root /volume1/bbs-agent\n";
-
-static int wrong_usage(const char *what, const char *word)
-{
-	struct buf text = BUF_INIT(4096);
-	text_add_escaped(&text, word, strnlen(word, 200));
-	fprintf(stderr, "bbs-agent: %s \"%s\"; see bbs-agent help\n", what,
-	    buf_str(&text));
-	buf_release(&text);
-	return EXIT_USAGE;
-}
-
-static const char usage_install[] =
-    "usage: bbs-agent install --server URL --key KEY [OPTIONS]\n"
-    "\n"
-    "Checks this host and the server, then copies this program, writes\n"
-    "config.ini, fetches the SSH key, makes the service and starts it. Done\n"
-    "again, it repairs; --server and --key are taken from an existing\n"
-    "config.ini, also from the stock agent's.\n"
-    "\n"
-    "  --server URL      https://host[:port][/path]\n"
-    "  --key KEY         the client's API key; ps shows it to everybody, so\n"
-    "                    better by --key-file FILE or in BBS_AGENT_KEY\n"
-    "  --ca-file FILE    CA certificates to trust in place of the system's\n"
-    "  --pin SHA256      the server's public key, trusted without a CA\n"
-    "  --insecure        check no certificate\n"
-    "  --proxy URL       http://[user:password@]host:port\n"
-    "  --borg FILE|URL   put this borg into /usr/local/bin; auto: obtain one\n"
-    "                    without asking; none: leave borg alone\n"
-    "  --service NAME    auto, systemd, openrc, sysv, procd or none\n"
-    "  --no-start        do not start it now\n"
-    "  --on-server       install although this is the backup server itself\n"
-    "  --dry-run         say what would be done\n"
-    "  --root DIR        into a tree that is not booted, or a directory\n";
-
-static const char usage_uninstall[] =
-    "usage: bbs-agent uninstall [--purge] [--dry-run] [--root DIR]\n"
-    "\n"
-    "Stops the agent and removes its service, program and state.\n"
-    "\n"
-    "  --purge    configuration and keys, too\n"
-    "  --dry-run  say what would be done\n";
-
-static const char usage_update[] =
-    "usage: bbs-agent update [--check] [--from DIR|URL] [--root DIR]\n"
-    "\n"
-    "Installs a newer version of this program: its signature is verified, it\n"
-    "is tried beside the one that runs, and the agent goes over to it when no\n"
-    "job runs. If the server never answers it, the old one comes back by\n"
-    "itself. An older version is never installed.\n"
-    "\n"
-    "  --check      say which version is installed and which is there\n"
-    "  --from WHERE a directory or an address with SHA256SUMS, its signature\n"
-    "               SHA256SUMS.sig and the program, in place of [update] url\n";
-
-static const char usage_doctor[] =
-    "usage: bbs-agent doctor [--json] [--accept-host-key] [--root DIR]\n"
-    "\n"
-    "Checks each link that a backup needs, and says what to do about those\n"
-    "that do not hold: OK, WARN, FAIL, or - where it cannot be known. Ends\n"
-    "with 1 when something failed. It only looks, but the test of SSH keeps\n"
-    "the server's host key when it is the first one.\n"
-    "\n"
-    "  --json             for programs\n"
-    "  --accept-host-key  keep the SSH host key that the server has now, "
-    "after\n"
-    "                     showing both (asks first on a terminal)\n";
-
-static const char usage_status[] =
-    "usage: bbs-agent status [--watch | --json] [--root DIR]\n"
-    "\n"
-    "Shows whether the agent runs, whether the server answers it, the job "
-    "that\n"
-    "runs, and the last ten. No root is needed. Ends with 3 when it does not\n"
-    "run.\n"
-    "\n"
-    "  --watch  stays and follows; q or Ctrl-C ends it\n"
-    "  --json   one line for scripts; the README explains its keys\n";
 
 /* Takes --name VALUE, --name=VALUE or --name; 1 taken, 0 another option, -1
  * value missing. */
@@ -217,32 +115,45 @@ static int take_any_option(char **argv, int *i, struct command_line *c)
 	return rc;
 }
 
+/* "install --help" asks about install; "--debug" alone is how the stock agent
+ * is called. */
+static void settle_verb(struct command_line *c)
+{
+	if (c->help && (c->verb == NULL || strcmp(c->verb, "help") != 0)) {
+		c->topic = c->verb;
+		c->verb = "help";
+	} else if (c->version) {
+		c->verb = "version";
+	} else if (c->verb == NULL && c->debug) {
+		c->verb = "run";
+	}
+}
+
 static int parse(char **argv, struct command_line *c)
 {
+	static const struct help_names options = {
+	    option_table, OPTIONS - HIDDEN, sizeof(option_table[0])};
 	c->verbs = ANY;
 	for (int i = 1; argv[i] != NULL; i++) {
 		const char *word = argv[i];
 		int taken = take_any_option(argv, &i, c);
 		if (taken < 0)
-			return wrong_usage("a value is missing after", word);
+			return help_wrong(
+			    "a value is missing after", word, NULL);
 		if (taken > 0)
 			continue;
-		if (strcmp(word, "--version") == 0)
-			c->verb = "version";
-		else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-			c->verb = "help";
+		if (strcmp(word, "-h") == 0)
+			c->help = true;
 		else if (word[0] == '-')
-			return wrong_usage("unknown option", word);
+			return help_wrong("unknown option", word, &options);
 		else if (c->verb == NULL)
 			c->verb = word;
 		else if (strcmp(c->verb, "help") == 0 && c->topic == NULL)
 			c->topic = word;
 		else
-			return wrong_usage("unexpected word", word);
+			return help_wrong("unexpected word", word, NULL);
 	}
-	/* The stock agent's way of calling. */
-	if (c->verb == NULL && c->debug)
-		c->verb = "run";
+	settle_verb(c);
 	return EXIT_DONE;
 }
 
@@ -256,33 +167,6 @@ static char *hide(const char *word, char **argv)
 			mem_wipe(end - strlen(word), strlen(word));
 	}
 	return copy;
-}
-
-static int show_help(const struct command_line *c)
-{
-	if (c->topic == NULL) {
-		fputs(usage, stdout);
-		return EXIT_DONE;
-	}
-	if (strcmp(c->topic, "run") == 0)
-		fputs(usage_run, stdout);
-	else if (strcmp(c->topic, "install") == 0)
-		fputs(usage_install, stdout);
-	else if (strcmp(c->topic, "uninstall") == 0)
-		fputs(usage_uninstall, stdout);
-	else if (strcmp(c->topic, "update") == 0)
-		fputs(usage_update, stdout);
-	else if (strcmp(c->topic, "doctor") == 0)
-		fputs(usage_doctor, stdout);
-	else if (strcmp(c->topic, "status") == 0)
-		fputs(usage_status, stdout);
-	else if (strcmp(c->topic, "version") == 0)
-		puts("usage: bbs-agent version");
-	else if (strcmp(c->topic, "help") == 0)
-		puts("usage: bbs-agent help [COMMAND]");
-	else
-		return wrong_usage("no such command", c->topic);
-	return EXIT_DONE;
 }
 
 static int run(const struct command_line *line, char **argv)
@@ -339,21 +223,45 @@ static void open_standard_files(void)
 		close(fd);
 }
 
+static const struct verb {
+	const char *name;
+	unsigned bit;
+} verbs[] = {{"run", RUN}, {"install", INSTALL}, {"uninstall", UNINSTALL},
+    {"status", STATUS}, {"update", UPDATE}, {"doctor", DOCTOR}};
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+/* Some option is another verb's: names both. */
+static int misplaced(char **argv, const struct verb *verb)
+{
+	const struct option *o = NULL;
+	const char *owner = "another command";
+	for (int i = 1; argv[i] != NULL && o == NULL; i++) {
+		size_t len = strcspn(argv[i], "=");
+		for (size_t k = 0; k < OPTIONS && o == NULL; k++) {
+			const struct option *row = &option_table[k];
+			if (strlen(row->name) == len &&
+			    strncmp(row->name, argv[i], len) == 0 &&
+			    (row->verbs & verb->bit) == 0)
+				o = row;
+		}
+	}
+	for (size_t i = VERBS; i-- > 0 && o != NULL;) {
+		if ((o->verbs & verbs[i].bit) != 0)
+			owner = verbs[i].name;
+	}
+	return help_misplaced(
+	    o != NULL ? o->name : "an option", verb->name, owner);
+}
+
 static int run_verb(struct command_line *line, char **argv)
 {
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} verbs[] = {{"run", RUN}, {"install", INSTALL},
-	    {"uninstall", UNINSTALL}, {"status", STATUS}, {"update", UPDATE},
-	    {"doctor", DOCTOR}};
-	size_t i = 0, count = sizeof(verbs) / sizeof(verbs[0]);
-	while (i < count && strcmp(verbs[i].name, line->verb) != 0)
+	size_t i = 0;
+	while (i < VERBS && strcmp(verbs[i].name, line->verb) != 0)
 		i++;
-	if (i == count)
-		return wrong_usage("unknown command", line->verb);
+	if (i == VERBS)
+		return help_unknown(line->verb);
 	if ((line->verbs & verbs[i].bit) == 0)
-		return wrong_usage("an option is not one of", line->verb);
+		return misplaced(argv, &verbs[i]);
 	if (verbs[i].bit == RUN)
 		return run(line, argv);
 	if (verbs[i].bit == UPDATE) {
@@ -370,8 +278,8 @@ static int run_verb(struct command_line *line, char **argv)
 	if (verbs[i].bit == STATUS) {
 		line->status.json = line->json;
 		if (line->status.watch && line->json)
-			return wrong_usage(
-			    "--watch does not go with", "--json");
+			return help_wrong(
+			    "--watch does not go with", "--json", NULL);
 		line->status.root = line->root;
 		line->status.config = line->config != NULL
 					  ? line->config
@@ -406,11 +314,14 @@ int main(int argc, char **argv)
 	if (rc != EXIT_DONE)
 		return rc;
 	if (line.verb == NULL) {
-		fputs(usage, stderr);
+		fputs(help_overview, stderr);
 		return EXIT_USAGE;
 	}
+	if (strcmp(line.verb, "help") == 0 && line.topic != NULL)
+		return help_show(line.topic);
 	if (strcmp(line.verb, "help") == 0)
-		return show_help(&line);
+		return fputs(help_overview, stdout) >= 0 ? EXIT_DONE
+							 : EXIT_FAILED;
 	if (strcmp(line.verb, "version") == 0) {
 		puts("bbs-agent " BBS_VERSION);
 		return EXIT_DONE;

@@ -56,6 +56,9 @@ command curl curl
 command wget wget
 command unshare util-linux
 command strace strace
+command zsh zsh
+command fish fish
+command mandoc mandoc
 python pytest python3-pytest
 "
 # What boots a host to install on:
@@ -76,6 +79,9 @@ command clang-format clang-format
 command clang-tidy clang-tidy
 command cppcheck cppcheck
 command shellcheck shellcheck
+command mandoc mandoc
+command zsh zsh
+command fish fish
 "
 # What looks for inputs that break it.
 fuzz="$build

@@ -247,11 +247,11 @@ LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)
 #: make lint          format, warnings, static analysis, the rules of the house
 #: make format        apply the format
 .PHONY: lint format lint-format lint-warnings lint-tidy lint-cppcheck \
-	lint-shell lint-rules
+	lint-shell lint-rules lint-words
 lint:
 	tests/setup.sh lint
 	$(MAKE) -k --output-sync=target lint-format lint-warnings lint-tidy \
-		lint-cppcheck lint-shell lint-rules
+		lint-cppcheck lint-shell lint-rules lint-words
 	@echo "lint: all clean"
 
 lint-format:
@@ -278,6 +278,15 @@ lint-shell:
 
 lint-rules:
 	$(PYTHON) tests/lint/rules.py
+
+# The manual page, and what shells read. Which other pages are installed here
+# does not matter.
+lint-words:
+	@mandoc -Tlint dist/bbs-agent.8 2>/dev/null | \
+		{ ! grep -v 'referenced manual not found'; }
+	shellcheck -s bash dist/bbs-agent.bash
+	zsh -n dist/bbs-agent.zsh
+	fish -n dist/bbs-agent.fish
 
 format:
 	clang-format -i $(C_FILES)

@@ -53,6 +53,11 @@
 /* A program that is copied to its place: borg's release has 25 MiB. */
 #define PROGRAM_FILE_MAX (128u * MIB)
 #define CA_ANCHORS_MAX 1024
+/* A mistyped command or option is compared with what there is up to here; the
+ * longest has 17. */
+#define HELP_WORD_MAX 40
+/* A manual page or a completion: ten times what the longest one has. */
+#define AID_FILE_MAX (128u * KIB)
 
 /* How deep a directory of our own that is removed may be: each level holds a
  * descriptor. */

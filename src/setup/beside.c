@@ -50,22 +50,30 @@ int beside_check_sum(const char *file, struct buf *why)
 	return is == BORGFILE_WRONG ? -1 : 0;
 }
 
-/* May dir/name become borg? Nothing is said of what is not there. */
-static bool is_usable(const char *dir, const char *name, struct buf *why)
+/* -1 when it is not a plain file that root may trust. Nothing is said of what
+ * is not there. */
+static int open_trusted(const char *dir, const char *path, struct buf *why)
 {
 	struct stat st;
-	char *path = file_join(dir, name);
-	bool usable = false;
-	int fd =
-	    path != NULL
-		? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-		: -1;
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		;
-	else if (!is_trusted(dir, &st))
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		if (is_trusted(dir, &st))
+			return fd;
 		buf_addf(why, "%s is passed over: others can change it", path);
-	else if (borgfile_check(fd, path, why) == 0)
-		usable = beside_check_sum(path, why) == 0;
+	}
+	close(fd);
+	return -1;
+}
+
+/* May dir/name become borg? */
+static bool is_usable(const char *dir, const char *name, struct buf *why)
+{
+	char *path = file_join(dir, name);
+	int fd = path != NULL ? open_trusted(dir, path, why) : -1;
+	bool usable = fd >= 0 && borgfile_check(fd, path, why) == 0 &&
+		      beside_check_sum(path, why) == 0;
 	if (fd >= 0)
 		close(fd);
 	free(path);
@@ -104,6 +112,16 @@ static char *find_in(const char *dir, struct buf *why)
 	return dir[0] == '/' ? find_release(dir, why) : NULL;
 }
 
+/* The directory that this program lies in; empty when that is not known. */
+static void own_directory(char self[4096])
+{
+	ssize_t n = readlink("/proc/self/exe", self, 4095);
+	self[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash != NULL)
+		*slash = '\0';
+}
+
 char *beside_find(struct buf *why)
 {
 	const char *bundle = getenv(BESIDE_ENV);
@@ -112,10 +130,21 @@ char *beside_find(struct buf *why)
 	buf_reset(why);
 	if (bundle != NULL)
 		found = find_in(bundle, why);
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (found != NULL || n <= 0)
-		return found;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	return find_in(self, why);
+	own_directory(self);
+	return found != NULL ? found : find_in(self, why);
+}
+
+int beside_read(const char *name, struct buf *text, struct buf *why)
+{
+	char self[4096];
+	int rc = -1;
+	own_directory(self);
+	char *path = file_join(self, name);
+	int fd = path != NULL ? open_trusted(self, path, why) : -1;
+	if (fd >= 0 && beside_check_sum(path, why) == 0)
+		rc = file_read_fd(fd, text);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return rc;
 }

@@ -15,4 +15,8 @@ char *beside_find(struct buf *why);
  * -1 with a sentence in why. */
 int beside_check_sum(const char *file, struct buf *why);
 
+/* A text beside the program, that a SHA256SUMS there may name. 0; -1 when there
+ * is none, with a sentence in why when one was passed over. */
+int beside_read(const char *name, struct buf *text, struct buf *why);
+
 #endif

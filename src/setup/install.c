@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "setup/aids.h"
 #include "setup/getborg.h"
 #include "setup/lockfile.h"
 #include "setup/plan.h"
@@ -100,11 +101,7 @@ static int put_ssh(struct plan *p, struct buf *why)
 /* The service file that is there is another agent's. */
 static bool is_foreign(const char *path)
 {
-	struct buf text = BUF_INIT(256 * KIB);
-	bool foreign = file_read(path, &text) == 0 &&
-		       strstr(buf_str(&text), SERVICE_MARK) == NULL;
-	buf_release(&text);
-	return foreign;
+	return access(path, F_OK) == 0 && !service_is_ours(path);
 }
 
 /* An init script is the only one that can stop what it started; systemd
@@ -277,6 +274,7 @@ static int carry_out(struct plan *p, struct buf *why)
 	    put_ssh(p, why) != 0)
 		return -1;
 	getborg(p);
+	aids_install(p);
 	if (put_service(p, why) != 0 || (starts && start(p, why) != 0))
 		return -1;
 	tell_about_others(p);

@@ -208,6 +208,15 @@ int service_restart(
 	}
 }
 
+bool service_is_ours(const char *path)
+{
+	struct buf text = BUF_INIT(256 * KIB);
+	bool ours = file_read(path, &text) == 0 &&
+		    strstr(buf_str(&text), SERVICE_MARK) != NULL;
+	buf_release(&text);
+	return ours;
+}
+
 int service_stop(
     const struct service *v, const struct steps *s, struct buf *why)
 {

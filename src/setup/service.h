@@ -21,6 +21,8 @@ struct service {
 	bool booted;	     /* its service manager runs and can be asked */
 };
 
+/* Does the file say that we wrote it? Not when it is not there. */
+bool service_is_ours(const char *path);
 /* May this stand unquoted in a unit file, a script and a shell? */
 bool service_is_plain(const char *word);
 /* The service's own file, below no root; NULL for INIT_NONE. */

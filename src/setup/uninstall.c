@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "bbs/update_state.h"
+#include "setup/aids.h"
 #include "setup/lockfile.h"
 #include "setup/plan.h"
 #include <poll.h>
@@ -44,15 +45,6 @@ static char *place(const struct removal *r, const char *path)
 {
 	const char *root = r->plan.paths.root;
 	return file_join(root[0] != '\0' ? root : "/", path);
-}
-
-static bool is_ours(const char *path)
-{
-	struct buf text = BUF_INIT(256 * KIB);
-	bool ours = file_read(path, &text) == 0 &&
-		    strstr(buf_str(&text), SERVICE_MARK) != NULL;
-	buf_release(&text);
-	return ours;
 }
 
 static void leave(struct removal *r, const char *path, const char *because)
@@ -118,7 +110,7 @@ static void remove_services(struct removal *r, struct buf *why)
 	    "/etc/systemd/system/bbs-agent.service", "/etc/init.d/bbs-agent"};
 	for (size_t i = 0; i < 2; i++) {
 		char *path = place(r, scripts[i]);
-		if (path != NULL && is_ours(path))
+		if (path != NULL && service_is_ours(path))
 			remove_service(r, scripts[i], path, why);
 		else
 			leave(r, path, "not written by bbs-agent install");
@@ -165,6 +157,7 @@ static void remove_files(struct removal *r, struct buf *why)
 		take(r, steps_remove(s, log, why), why);
 	if (old != NULL)
 		take(r, steps_remove(s, old, why), why);
+	take(r, aids_remove(&r->plan, why), why);
 	take(r, steps_remove_tree(s, p->run, why), why);
 	take(r, steps_remove_tree(s, p->state, why), why);
 	if (r->plan.options->purge)

@@ -7,15 +7,60 @@ from typing import Any
 import pytest
 
 from bbsd import BBS
+from support import words
 from support.agent import Agent
 from support.site import MakeFaked
 
 
-def test_help(agent: Agent) -> None:
-    for words in (["help"], ["--help"], ["help", "run"]):
-        done = agent.call(*words)
-        assert done.returncode == 0
-        assert "run" in done.stdout and done.stderr == ""
+@pytest.mark.parametrize("topic", ["", *sorted(words.verbs())])
+def test_help(agent: Agent, topic: str) -> None:
+    """On one screen of 80x24, with examples and every option."""
+    ways = [["help", topic], ["--help", topic], [topic, "--help"], [topic, "-h"]]
+    if topic == "help":
+        ways = ways[:1]
+    shown = {agent.call(*filter(None, way)).stdout for way in ways}
+    assert len(shown) == 1
+    text = shown.pop()
+    lines = text.splitlines()
+    assert lines[0].startswith("usage: bbs-agent") and topic in lines[0]
+    assert len(lines) <= 23 and max(map(len, lines)) <= 80
+    known = words.options(topic) if topic else words.verbs() | {"--root", "--config"}
+    for name in known - ({"--root", "--config"} if topic else set()):
+        assert re.search(rf"^  {name}\b|{name} FILE", text, re.M), name
+    if topic not in ("version", "help"):
+        assert "example" in text
+        for example in re.findall(r"^(?:  |example: )bbs-agent (\S+)(.*)$", text, re.M):
+            assert example[0] in words.verbs()
+            assert set(re.findall(r"--[a-z-]+", example[1])) <= words.options(example[0])
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("instal", "did you mean install?"), ("statsu", "did you mean status?"),
+    ("stat", "did you mean status?"), ("udpate --check", "did you mean update?"),
+    ("help unnistall", "did you mean uninstall?"), ("run --onec", "did you mean --once?"),
+    ("install --kee-file=/x", "did you mean --key-file?"), ("--hlep", "did you mean --help?"),
+    ("doctor --accept", "did you mean --accept-host-key?"), ("run -debug", "did you mean --debug?"),
+    ("status --once", "--once is an option of run, not of status"),
+    ("run --purge", "--purge is an option of uninstall, not of run"),
+    ("update --pin=x", "--pin is an option of install, not of update"),
+    ("status --watch --json", "--watch does not go with"),
+])  # fmt: skip
+def test_what_was_meant(agent: Agent, line: str, said: str) -> None:
+    done = agent.call(*line.split())
+    assert done.returncode == 2 and done.stdout == ""
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("line", ["frobnicate", "run --frobnicate", "--tria", "update --jobb=1",
+                                  "x" * 5000, "--" + "y" * 5000, "\033[31m", "", "--", "-",
+                                  "\udcff\udcfe", "run extra"])  # fmt: skip
+def test_nothing_comes_near(agent: Agent, line: str) -> None:
+    """No guess, nothing that is not for people, and nothing that steers a
+    terminal."""
+    done = agent.call(*line.split(" "))
+    assert done.returncode == 2
+    assert not re.search(r"did you mean (--trial|--job|net-process)", done.stderr)
+    assert "\033" not in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_version(agent: Agent) -> None:

@@ -262,3 +262,42 @@ def test_a_whole_life_with_busybox_alone(place: Path, release: Release) -> None:
     assert done.code == 0, done.said
     assert "the server has answered it" in done.out
     assert host.files() == before
+
+
+AIDS = {"bbs-agent.8": "usr/share/man/man8/bbs-agent.8",
+        "bbs-agent.bash": "usr/share/bash-completion/completions/bbs-agent",
+        "bbs-agent.zsh": "usr/share/zsh/site-functions/_bbs-agent",
+        "bbs-agent.fish": "usr/share/fish/vendor_completions.d/bbs-agent.fish"}  # fmt: skip
+
+
+def with_aids(release: Release) -> None:
+    for name, path in AIDS.items():
+        shutil.copy(TOP / "dist" / name, release.dir)
+        digest = hashlib.sha256((release.dir / name).read_bytes()).hexdigest()
+        with (release.dir / "SHA256SUMS").open("a") as sums:
+            sums.write(f"{digest}  {name}\n")
+        (release.root / path).parent.mkdir(parents=True)
+
+
+@pytest.mark.parametrize("way", ["web", "folder"])
+def test_manual_and_completions(release: Release, web: str, way: str) -> None:
+    with_aids(release)
+    done = release.run(*release.options(), "--from", web if way == "web" else str(release.dir),
+                       script=SCRIPT.read_bytes())  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name, path in AIDS.items():
+        assert (release.root / path).read_bytes() == (TOP / "dist" / name).read_bytes()
+
+
+def test_a_wrong_manual_is_left_out(release: Release) -> None:
+    with_aids(release)
+    with (release.dir / "bbs-agent.8").open("a") as page:
+        page.write("one more line\n")
+    (release.dir / "bbs-agent.zsh").unlink()
+    done = release.run(*release.options())
+    assert done.returncode == 0 and release.installed
+    for name in ("bbs-agent.8", "bbs-agent.zsh"):
+        assert f"{name} is left out" in done.stderr
+        assert not (release.root / AIDS[name]).exists()
+    assert (release.root / AIDS["bbs-agent.bash"]).exists()
+    assert "Left" not in done.stderr and "bash is left out" not in done.stderr

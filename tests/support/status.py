@@ -110,10 +110,12 @@ class Renames:
 class Terminal:
     """A tmux with a server of its own: a screen that is read as text."""
 
-    def __init__(self, env: dict[str, str], socket: Path) -> None:
+    def __init__(self, env: dict[str, str], socket: Path, *shell: str,
+                 rows: int = 24, columns: int = 80) -> None:  # fmt: skip
         self.socket = socket
         self.env = {**env, "TERM": "xterm-256color"}
-        self.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "sh")
+        self.run("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows),
+                 *(shell or ("sh",)))  # fmt: skip
 
     def run(self, *words: str) -> str:
         return subprocess.run(
