@@ -31,6 +31,7 @@
 #include "agent/recovery.h"
 #include "agent/statusfile.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -46,7 +47,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -68,9 +68,10 @@ static int take_lock(struct agent *a)
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	a->lock = open(
 	    a->paths->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (a->lock < 0) {
-		log_error(
-		    "cannot open %s: %s", a->paths->lock, strerror(errno));
+	const char *wrong = a->lock < 0 ? strerror(errno) : file_flaw(a->lock);
+	if (wrong != NULL) {
+		log_error("cannot use the lock %s: %s; remove it",
+		    a->paths->lock, wrong);
 		return -1;
 	}
 	if (fcntl(a->lock, F_SETLK, &lock) == 0) {
@@ -99,15 +100,25 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int open_agent(struct agent *a)
+static int open_dirs(const struct paths *p)
 {
 	const char *failed = NULL;
-	if (paths_make(a->paths, &failed) != 0) {
+	if (paths_make(p, &failed) != 0) {
 		log_error("cannot make the directory %s: %s", failed,
 		    strerror(errno));
 		return -1;
 	}
-	if (take_lock(a) != 0)
+	struct buf why = BUF_INIT(8 * KIB);
+	int rc = paths_close(p, &why);
+	if (rc != 0)
+		log_error("%s", buf_str(&why));
+	buf_release(&why);
+	return rc;
+}
+
+static int open_agent(struct agent *a)
+{
+	if (open_dirs(a->paths) != 0 || take_lock(a) != 0)
 		return -1;
 	borgenv_forget_keys(a->paths);
 	hook_env_forget(a->paths, 0);
@@ -411,8 +422,6 @@ int supervisor_run(struct config *c, const struct paths *p,
 	int rc = 1;
 	buf_init(&a.host, ANSWER_BODY_MAX);
 	buf_init(&a.early, ANSWER_BODY_MAX);
-	/* The API key is in our memory, passphrases in borg's. */
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	if (open_agent(&a) != 0)
 		goto out;
 	log_info("bbs-agent %s started; server %s", BBS_VERSION, c->url);
