@@ -14,7 +14,6 @@ import pytest
 from bbsd import BBS, CA, Cert, spki_pin
 from support.agent import Agent
 from support.nginx import Nginx
-from support.site import MakeFaked
 from support.sshd import free_port
 
 # right, but unusual
@@ -190,32 +189,6 @@ def test_a_malformed_task_is_reported_failed(bbs: BBS, started: Agent, name: str
 def test_the_job_id_may_be_a_text(bbs: BBS, started: Agent) -> None:
     job = bbs.add_task({"task": "make_coffee", "job_id": "1"})
     assert bbs.wait_status(job)["job_id"] == 1
-
-
-REFUSED: dict[str, dict[str, Any]] = {
-    "another program": a_backup(command=["/bin/sh", "-c", "id"], job_id=...),
-    "another borg": a_backup(command=["borgmatic", "create"], job_id=...),
-    "borg serve": a_backup(command=["borg", "serve"], job_id=...),
-    "borg with-lock": a_backup(command=["borg", "with-lock", "r", "id"], job_id=...),
-    "--rsh": a_backup(command=["borg", "create", "--rsh=touch /tmp/x", "r::a", "/x"], job_id=...),
-    "--content-from-command": a_backup(
-        command=["borg", "create", "--content-from-command", "r::a", "id"], job_id=...),
-    "LD_PRELOAD": a_backup(env={"LD_PRELOAD": "/tmp/x.so"}, job_id=...),
-    "PATH": a_backup(env={"PATH": "/tmp"}, job_id=...),
-    "BORG_PASSCOMMAND": a_backup(env={"BORG_PASSCOMMAND": "id"}, job_id=...),
-    "BORG_RSH": a_backup(env={"BORG_RSH": "sh -c id"}, job_id=...),
-    "ProxyCommand": a_backup(env={"BORG_RSH": "ssh -o ProxyCommand=id"}, job_id=...),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_orders_that_run_programs_are_refused(faked: MakeFaked, name: str) -> None:
-    world = faked()
-    task = {k: v for k, v in REFUSED[name].items() if v is not ...}
-    report = world.bbs.wait_status(world.bbs.add_task(task))
-    assert report["result"] == "failed"
-    assert "policy" in report["error_log"]
-    assert world.borg.runs() == []
 
 
 # the network
