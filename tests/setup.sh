@@ -52,6 +52,7 @@ command curl curl
 command wget wget
 command unshare util-linux
 command strace strace
+command tinyproxy tinyproxy-bin
 python pytest python3-pytest
 "
 # What boots a host to install on:
