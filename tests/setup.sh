@@ -59,6 +59,7 @@ command strace strace
 command zsh zsh
 command fish fish
 command mandoc mandoc
+command tinyproxy tinyproxy-bin
 python pytest python3-pytest
 "
 # What boots a host to install on:

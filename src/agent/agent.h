@@ -66,6 +66,7 @@ struct spool {
 	struct refusals refusals;
 	uint64_t counted_at; /* the caps were looked at */
 	char after[64];	     /* up to this one they had their turn */
+	char unread[64];     /* up to this one it was told which cannot be */
 	bool again;	     /* one of those is to be sent once more */
 	uint64_t rest_at; /* the second net process is ended then; 0: it is */
 	struct trouble trouble;

@@ -129,10 +129,15 @@ static void rotate_memory(struct agent *a)
 static void skip_file(struct agent *a, int64_t id)
 {
 	struct spool *s = &a->spool;
-	bool bad = errno == EILSEQ || errno == EFBIG;
-	log_error("the report %s/%s cannot be read: %s", a->paths->spool,
-	    s->name,
-	    bad ? "it is damaged, and set aside as .bad" : strerror(errno));
+	bool bad = errno == EILSEQ || errno == EFBIG || errno == EISDIR;
+	const char *why =
+	    bad ? "it is damaged, and set aside as .bad" : strerror(errno);
+	/* Looked at with each poll, told once: newer ones sort behind it. */
+	if (strcmp(s->name, s->unread) > 0) {
+		log_error("the report %s/%s cannot be read: %s",
+		    a->paths->spool, s->name, why);
+		text_copy(s->unread, sizeof(s->unread), s->name);
+	}
 	if (bad && spoolfile_set_aside(a->paths->spool, s->name) == 0) {
 		/* The server would wait for it for ever. */
 		if (!spool_has(a, id))

@@ -135,7 +135,7 @@ int ssh_command_build(struct ssh_command *c, struct worker *w,
 		    w->paths->ssh_info);
 		return -1;
 	}
-	if (access(w->paths->ssh_key, R_OK) != 0) {
+	if (!file_is_plain(w->paths->ssh_key)) {
 		buf_addf(
 		    why, "there is no SSH key at %s yet", w->paths->ssh_key);
 		return -1;

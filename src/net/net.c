@@ -307,6 +307,22 @@ bool net_reap(struct net *n, pid_t pid, int status)
 	return true;
 }
 
+/* One line, once; those of later processes are for who looks for them. */
+static void net_announce(struct net *n)
+{
+	struct buf line = BUF_INIT(3 * NET_WHY_MAX);
+	enum log_level level = n->announced || n->downloads ? LOG_LEVEL_DEBUG
+			       : n->note.len > 0	    ? LOG_LEVEL_WARNING
+							    : LOG_LEVEL_INFO;
+
+	sandbox_describe(
+	    &line, n->mask, buf_str(&n->layers), buf_str(&n->note));
+	log_at(level, "network process %d: sandbox: %s", (int)n->pid,
+	    buf_str(&line));
+	n->announced = true;
+	buf_release(&line);
+}
+
 /* The first frame of a process: what its sandbox is made of. */
 static int net_take_ready(struct net *n, const struct frame *f)
 {
@@ -321,19 +337,12 @@ static int net_take_ready(struct net *n, const struct frame *f)
 	if (unpack_end(&u) != 0 || text == NULL || note == NULL || n->greeted)
 		return -1;
 	n->greeted = true;
-	if (note[0] != '\0')
-		log_warning("%s", note);
-	if (!n->announced && !n->downloads)
-		log_info("network process %d: sandbox: %s", (int)n->pid, text);
-	else
-		log_debug("network process %d: sandbox: %s (%#x)", (int)n->pid,
-		    text, (unsigned)mask);
-	n->announced = true;
 	n->mask = (unsigned)mask;
 	buf_reset(&n->layers);
 	buf_adds(&n->layers, text);
 	buf_reset(&n->note);
 	buf_adds(&n->note, note);
+	net_announce(n);
 	return 0;
 }
 

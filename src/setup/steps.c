@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/proc.h"
+#include "base/proc_hide.h"
 #include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
@@ -157,6 +158,8 @@ int steps_run(const struct steps *s, const char *const *argv, struct buf *why)
 	for (size_t i = 0; argv[i] != NULL; i++)
 		buf_addf(&line, "%s%s", i > 0 ? " " : "", argv[i]);
 	steps_say(s, "%s: %s", s->dry ? "would run" : "run", buf_str(&line));
+	/* A service that is started here lives on with the limits it gets. */
+	proc_unlimit_cores();
 	if (s->dry) {
 		rc = 0;
 	} else if (proc_run(&spec, STEP_TIMEOUT_MS, -1, &said, &said, &status,

@@ -7,7 +7,10 @@ import subprocess
 
 import pytest
 
-from support.agent import TOP
+from bbsd import BBS
+from support.agent import TOP, Agent
+from support.lacking import is_possible, lacking
+from support.status import wait_told
 
 CHECK = TOP / "build/tests/sandboxcheck"
 NATIVE = os.uname().machine in ("x86_64", "i686")
@@ -54,3 +57,34 @@ def test_started_by_an_ordinary_user(missing: str) -> None:
     except PermissionError:
         pytest.skip(f"the user nobody cannot read {CHECK}")
     assert obtained == layers(False, *missing.split(","))
+
+
+# as users see it
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs root and x86_64")
+@pytest.mark.parametrize(
+    ("kinds", "missing"),
+    [
+        (["landlock"], "Landlock"),
+        (["landlock", "seccomp"], "Landlock, seccomp"),
+        (["users", "seccomp"], "user of its own, seccomp"),
+    ],
+)
+def test_a_host_that_lacks_layers(bbs: BBS, agent: Agent, kinds: list[str], missing: str) -> None:
+    """One line of the log tells it, status and doctor show it, all works."""
+    agent.configure(bbs)
+    agent.prefix = lacking(*kinds)
+    agent.start()
+    bbs.wait_polls(2)
+    said = [line for line in agent.log.splitlines() if "sandbox" in line and " DEBUG" not in line]
+    wanted = missing if LANDLOCK or "landlock" in kinds else missing.replace("own, ", "own, Landlock, ")
+    assert len(said) == 1 and f"; not to be had here: {wanted}" in said[0], said
+    if "users" in kinds:
+        assert " WARN " in said[0] and "cannot become nobody: Operation not permitted" in said[0]
+    seen = wait_told(agent, lambda s: s["sandbox"]["layers"])["sandbox"]
+    assert seen["missing"].replace("user nobody", "user of its own") == wanted
+    assert all(name not in seen["layers"] for name in missing.split(", "))
+    found = subprocess.run(agent.command("doctor"), env=agent.env, capture_output=True, text=True)
+    line = next(line for line in found.stdout.splitlines() if " sandbox " in line)
+    assert line.startswith("WARN") and f"without {seen['missing']}:" in line, line
