@@ -20,9 +20,9 @@ comma := ,
 ifeq ($(origin CC),default)
 CC := gcc
 endif
-# What a compiler or linker knows that not all of them do.
-knows = $(shell printf 'int main;' | $(CC) -x c $1 -o /dev/null - 2>/dev/null && \
-	echo '$(firstword $1)')
+# What a compiler or linker knows that not all of them do: without a complaint.
+knows = $(if $(shell echo 'int x;' | $(CC) -x c $1 -o /dev/null - 2>&1 || \
+	echo no),,$(firstword $1))
 SMALL := $(or $(call knows,-Oz -S),-Os)
 # Small, but fast where the code runs once for every file of a backup.
 CFLAGS ?= $(SMALL) -g
@@ -108,8 +108,8 @@ endif
 # linker has them, are for vendor/rcrt1.c.
 AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections,--build-id=none \
-	$(call knows,-Wl$(comma)-z$(comma)pack-relative-relocs -nostdlib -shared \
-	-Wl$(comma)--fatal-warnings) $(LDFLAGS)
+	$(call knows,-Wl$(comma)-z$(comma)pack-relative-relocs -nostdlib -shared) \
+	$(LDFLAGS)
 LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
 # OWN_RUNTIME=1: for flags that the compiler's libgcc was not made with.
 ifneq ($(OWN_RUNTIME),)
