@@ -2,9 +2,10 @@
 job told once and run at most once, and nothing left of anybody."""
 
 import json
-import time
+import os
 from collections import Counter
-from pathlib import Path
+
+from support import process
 
 from .orders import Order
 from .world import World, wait_for
@@ -19,10 +20,14 @@ FILES = {
 }
 REST_SECONDS = 60
 SOON_SECONDS = 10
+GROWTH_KIB = 100
 
 
 class Broken(Exception):
     """An invariant that did not hold; the sentence says which."""
+
+    round: int | None = None  # in which it was
+    log = ""  # the end of the agent's
 
 
 def files_left(w: World) -> list[str]:
@@ -61,6 +66,17 @@ def check_reports(orders: list[Order], blows: int) -> None:
             raise Broken(f"{o}: reported {report['result']}")
         if report["result"] == "failed" and not report.get("error_log"):
             raise Broken(f"{o}: failed, and nobody says why")
+
+
+def check_order(w: World) -> None:
+    """A job that is over for the server does not begin or move any more."""
+    told: set[int] = set()
+    for r in w.bbs.requests():
+        body = r.json or {}
+        if r.endpoint == "progress" and body["job_id"] in told and "status_message" in body:
+            raise Broken(f"job {body['job_id']}: {body['status_message']!r} behind its report")
+        if r.endpoint == "status" and r.status == 200:
+            told.add(body["job_id"])
 
 
 def check_runs(w: World, orders: list[Order], blows: int) -> None:
@@ -133,12 +149,32 @@ def check_cache(w: World) -> None:
         raise Broken(f"locks of dead borgs: {locks}")
 
 
+def held(w: World) -> int:
+    """The supervisor's descriptors, but for those to its network processes."""
+    nets = [p for p in process.descendants(w.agent.pid) if "net-process" in p.command]
+    return len(os.listdir(f"/proc/{w.agent.pid}/fd")) - len(nets)
+
+
+def check_supervisor(w: World) -> None:
+    """It holds no more than at any rest before. (It asks about the host now
+    and then, so that it may hold one more for a moment.)"""
+    w.held = min(w.held or held(w), held(w))
+    if not wait_for(lambda: held(w) <= w.held, SOON_SECONDS):
+        raise Broken(f"the supervisor holds {held(w)} descriptors, and {w.held} before")
+    size = process.pss_kib([w.agent.pid])
+    w.size = min(w.size or size, size)
+    if size > w.size + GROWTH_KIB:
+        raise Broken(f"the supervisor has {size} KiB, and had {w.size}")
+
+
 def check(w: World, orders: list[Order], blows: int) -> None:
     """All of them; the agent runs, and is at rest."""
     check_reports(orders, blows)
+    check_order(w)
     check_runs(w, orders, blows)
     check_turns(w)
     check_truth(orders)
     check_server(w)
     check_files(w)
     check_repository(w)
+    check_supervisor(w)

@@ -6,7 +6,8 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import blows, invariants
@@ -31,12 +32,15 @@ def one_round(w: World, seed: int, number: int) -> str:
     rng = random.Random(f"{seed}/{number}")
     if not w.agent.running:
         w.agent.start()
+    with w.bbs.state.changed:
+        w.bbs.record.clear()
     orders = mixture(w, rng)
     poll_soon(w)
     struck = []
     for _ in range(rng.choices((1, 2, 3), (6, 3, 1))[0]):
         blow = blows.draw(rng)
         struck.append(blow)
+        w.blows.append(blow)
         blows.strike(w, blow)
         if blow.ends:
             check_gone(w, blow)
@@ -76,20 +80,26 @@ def witness(w: World, rng: random.Random) -> None:
     invariants.check_cache(w)
 
 
-def rounds(place: Path, seed: int, numbers: list[int], until: float, say: Say) -> int:
-    """How many were done; until: the time at which no other one begins."""
-    done = 0
+def rounds(place: Path, seed: int, numbers: Iterable[int], until: float | None, say: Say) -> str:
+    """until: the time at which no other one begins. A line about them."""
+    count = 0
     with World(place) as w:
         for number in numbers:
-            if time.monotonic() >= until:
+            if until is not None and time.monotonic() >= until:
                 break
             began = time.monotonic()
             try:
                 text = one_round(w, seed, number)
             except (Broken, AssertionError, TimeoutError) as error:
-                raise Broken(f"round {number}: {error}\n{w.agent.log[-6000:]}\n"
-                             f"To have it again: make soak SEED={seed} ROUND={number}")  # fmt: skip
+                broken = Broken(f"round {number}: {error}")
+                broken.round, broken.log = number, w.agent.log[-6000:]
+                raise broken from error
             say(f"round {number}: {time.monotonic() - began:.1f} s: {text}")
-            done += 1
+            count += 1
         w.agent.stop()
-    return done
+    jobs = w.bbs.state.jobs.values()
+    done = sum(job.state == "completed" for job in jobs)
+    runs = Counter(blow.who for blow in w.blows)
+    told = ", ".join(f"{who} {n}" for who, n in runs.most_common())
+    return (f"{count} rounds, {len(w.blows)} blows ({told}), {len(jobs)} jobs ({done} completed, "
+            f"{len(jobs) - done} failed, each told once)")  # fmt: skip

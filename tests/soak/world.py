@@ -64,6 +64,8 @@ class World:
         tree.make_big(self.source / "big", 2)
         self.restored = place / "restored"
         self.restored.mkdir()
+        self.blows: list[Any] = []
+        self.held = self.size = 0  # by the supervisor at its first rest
         self.archive = "first"
         self.repo.borg("create", f"{self.repo.path}::first", str(self.source))
 
