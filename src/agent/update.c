@@ -209,7 +209,7 @@ static void look(struct agent *a, uint64_t now)
 	struct update_state s;
 	int lock = update_lock(a->paths);
 	if (lock < 0) {
-		a->update_at = now + UPDATE_LOOK_MS;
+		a->update_at = now + UPDATE_AGAIN_MS;
 		return;
 	}
 	a->update_at = 0;
@@ -285,7 +285,7 @@ static void prove(struct agent *a, uint64_t now)
 	struct update_state s;
 	int lock = update_lock(a->paths);
 	if (lock < 0) {
-		a->update_at = now + UPDATE_LOOK_MS;
+		a->update_at = now + UPDATE_AGAIN_MS;
 		return;
 	}
 	update_state_read(a->paths, &s);
@@ -303,9 +303,9 @@ static bool give_up(struct agent *a)
 {
 	struct update_state s;
 	update_state_read(a->paths, &s);
-	if (!is_ours(&s) ||
-	    put_back(a, &s, "it ran for an hour without an answer of the "
-			    "server") != 0)
+	if (!is_ours(&s) || put_back(a, &s,
+				"it ran for an hour without an answer of the "
+				"server") != 0)
 		return false;
 	return a->take_over = true;
 }

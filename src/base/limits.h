@@ -289,7 +289,11 @@
 /* One that hangs is killed by its own alarm, where no watchdog does it. */
 #define UPDATE_HANG_S (15u * 60u)
 /* Another process is updating: looked at again. */
-#define UPDATE_LOOK_MS 1000u
+#define UPDATE_AGAIN_MS 1000u
+/* The list of a release and its signature, each; and when doctor asks, which
+ * somebody waits for. */
+#define UPDATE_LOOK_MS 45000u
+#define UPDATE_DOCTOR_MS 4000u
 /* The program that a job starts for it: a download and a trial. */
 #define UPDATE_TOTAL_MS (DOWNLOAD_TOTAL_MS + 5u * 60u * 1000u)
 

@@ -214,9 +214,8 @@ static int store(struct config *c, const struct key *key, const char *value)
 	case VALUE_URL:
 		return is_url(value) ? set_text(field, value) : -1;
 	case VALUE_SOURCE:
-		return is_url(value) || value[0] == '/'
-			   ? set_text(field, value)
-			   : -1;
+		return is_url(value) || value[0] == '/' ? set_text(field, value)
+							: -1;
 	case VALUE_PROXY:
 		return text_starts(value, "http://") ? set_text(field, value)
 						     : -1;
@@ -297,6 +296,7 @@ void config_release(struct config *c)
 		case VALUE_TEXT:
 		case VALUE_SECRET:
 		case VALUE_URL:
+		case VALUE_SOURCE:
 		case VALUE_PROXY:
 		case VALUE_PATH:
 		case VALUE_LIST:

@@ -115,10 +115,12 @@ static const struct topic {
 	"\n"
 	"Installs a newer version of this program: its signature is verified,\n"
 	"it is tried beside the one that runs, and the agent goes over to it\n"
-	"when no job runs. If the server never answers it, the old one comes\n"
-	"back by itself. An older version is never installed.\n"
+	"when no job runs. If it crashes, hangs or gets no answer of the\n"
+	"server, the old one comes back by itself. An older version is never\n"
+	"installed.\n"
 	"\n"
-	"  --check       say which version is installed and which is there\n"
+	"  --check       say which version is installed and which is there; 0\n"
+	"                also when that is not newer\n"
 	"  --from WHERE  a directory or an address with SHA256SUMS, its\n"
 	"                signature SHA256SUMS.sig and the program, in place "
 	"of\n"
@@ -126,6 +128,7 @@ static const struct topic {
 	"\n"
 	"examples:\n"
 	"  bbs-agent update --check\n"
+	"  bbs-agent update\n"
 	"  bbs-agent update --from /media/usb/bbs-agent\n"},
     {"version", "usage: bbs-agent version\n"},
     {"help", "usage: bbs-agent help [COMMAND]\n"},
