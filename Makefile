@@ -78,6 +78,7 @@ SHARED_CFLAGS := -fPIE -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fno-unwind-tables \
 	-fno-asynchronous-unwind-tables -gno-record-gcc-switches \
 	-ffile-prefix-map=$(CURDIR)=. -include $(CURDIR)/vendor/hidden.h
+$(MUSL)/lib/libc.a: vendor/hidden.h
 # musl has no long double that differs from double there.
 ifneq ($(filter powerpc64%,$(TARGET)),)
 SHARED_CFLAGS += -mlong-double-64
@@ -104,14 +105,6 @@ AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections,--build-id=none \
 	$(LDFLAGS)
 LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
-# OWN_RUNTIME=1: for flags that the compiler's libgcc was not made with.
-ifneq ($(OWN_RUNTIME),)
-LIBGCC := $B/runtime.o
-$(BIN): $(LIBGCC)
-$(LIBGCC): dist/runtime.c $(OUT)/.flags
-	@mkdir -p $(@D)
-	$Q$(CC) $(LANGUAGE) $(SHARED_CFLAGS) -Os -ffreestanding -c -o $@ $<
-endif
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 OBJS := $(SRCS:src/%.c=$B/agent/%.o)
@@ -144,7 +137,7 @@ $B/agent/%.o: src/%.c $(OUT)/.flags | $(MUSL)/lib/libc.a $(KERNEL)
 # These change when the compiler, a flag or the list of objects does, and what
 # depends on them is made anew then.
 $(OUT)/.flags: TEXT = $(CC) $(AGENT_CFLAGS) / $(HOT): $(HOT_CFLAGS)
-$(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS) $(LIBGCC)
+$(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS)
 $B/.flags-vendor: TEXT = $(CC) $(SHARED_CFLAGS)
 .PHONY: force
 $(OUT)/.flags $(OUT)/.link $B/.flags-vendor: force
@@ -162,8 +155,7 @@ $(FETCHED): vendor/lock vendor/fetch.sh
 $(KERNEL): vendor/kernel-headers.sh
 	$Qvendor/kernel-headers.sh $@ $(CC)
 
-$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk vendor/hidden.h \
-		$B/.flags-vendor | $(KERNEL)
+$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk $B/.flags-vendor | $(KERNEL)
 	@echo "  MUSL  $(MUSL) (once; a minute)"
 	$Qrm -rf $(MUSL) $B/musl-build
 	$Qmkdir -p $B/musl-build

@@ -9,9 +9,11 @@ trap 'rm -rf "${copy%/a/*}"' EXIT
 trap 'exit 1' HUP INT TERM
 
 mkdir -p "$copy/tests" "$copy/vendor"
-cp -R Makefile src dist "$copy"
+cp -R dist "$copy"
+cp vendor/hidden.h "$copy/vendor"
+cp -R Makefile src "$copy"
 cp tests/tests.mk "$copy/tests"
-cp -R vendor/lock vendor/*.sh vendor/*.mk vendor/*.h vendor/cache "$copy/vendor"
+cp -R vendor/lock vendor/*.sh vendor/*.mk vendor/cache "$copy/vendor"
 
 (
 	umask 077
