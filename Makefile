@@ -77,12 +77,14 @@ BEARSSL := $B/bearssl/libbearssl.a
 SHARED_CFLAGS := -fPIE -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fno-unwind-tables \
 	-fno-asynchronous-unwind-tables -gno-record-gcc-switches \
-	-ffile-prefix-map=$(CURDIR)=. -include $(CURDIR)/vendor/hidden.h
-$(MUSL)/lib/libc.a: vendor/hidden.h
+	-ffile-prefix-map=$(CURDIR)=.
 # musl has no long double that differs from double there.
 ifneq ($(filter powerpc64%,$(TARGET)),)
 SHARED_CFLAGS += -mlong-double-64
 endif
+# Nothing is exported, and each call may know it.
+SHARED_CFLAGS += -include $(CURDIR)/vendor/hidden.h
+$(MUSL)/lib/libc.a: vendor/hidden.h
 
 # musl's headers, then the compiler's own, then the kernel's; none of the host.
 MUSL_CPPFLAGS := -nostdinc -isystem $(MUSL)/include \
