@@ -82,11 +82,14 @@ BEARSSL := $B/bearssl/libbearssl.a
 SHARED_CFLAGS := -fPIE -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -fno-unwind-tables \
 	-fno-asynchronous-unwind-tables -gno-record-gcc-switches \
-	-ffile-prefix-map=$(CURDIR)=. -include $(CURDIR)/vendor/hidden.h
+	-ffile-prefix-map=$(CURDIR)=.
 # musl has no long double that differs from double there.
 ifneq ($(filter powerpc64%,$(TARGET)),)
 SHARED_CFLAGS += -mlong-double-64
 endif
+# Nothing is exported, and each call may know it.
+SHARED_CFLAGS += -include $(CURDIR)/vendor/hidden.h
+$(MUSL)/lib/libc.a: vendor/hidden.h
 
 # musl's headers, then the compiler's own, then the kernel's; none of the host.
 MUSL_CPPFLAGS := -nostdinc -isystem $(MUSL)/include \
@@ -111,14 +114,6 @@ AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	$(call knows,-Wl$(comma)-z$(comma)pack-relative-relocs -nostdlib -shared) \
 	$(LDFLAGS)
 LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
-# OWN_RUNTIME=1: for flags that the compiler's libgcc was not made with.
-ifneq ($(OWN_RUNTIME),)
-LIBGCC := $B/runtime.o
-$(BIN): $(LIBGCC)
-$(LIBGCC): dist/runtime.c $(OUT)/.flags
-	@mkdir -p $(@D)
-	$Q$(CC) $(LANGUAGE) $(SHARED_CFLAGS) -Os -ffreestanding -c -o $@ $<
-endif
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
 OBJS := $(SRCS:src/%.c=$B/agent/%.o)
@@ -166,7 +161,7 @@ $B/agent/%.o: src/%.c $(OUT)/.flags | $(MUSL)/lib/libc.a $(KERNEL)
 # depends on them is made anew then.
 $(OUT)/.flags: TEXT = $(CC) $(AGENT_CFLAGS) / $(HOT): $(HOT_CFLAGS) \
 	$(RELEASE_KEYS)
-$(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS) $(LIBGCC)
+$(OUT)/.link: TEXT = $(CC) $(AGENT_LDFLAGS) $(OBJS)
 $B/.flags-vendor: TEXT = $(CC) $(SMALL) $(SHARED_CFLAGS)
 .PHONY: force
 $(OUT)/.flags $(OUT)/.link $B/.flags-vendor: force
