@@ -154,12 +154,18 @@ static const char usage_update[] =
     "\n"
     "Installs a newer version of this program: its signature is verified, it\n"
     "is tried beside the one that runs, and the agent goes over to it when no\n"
-    "job runs. If the server never answers it, the old one comes back by\n"
-    "itself. An older version is never installed.\n"
+    "job runs. If it crashes, hangs or gets no answer of the server, the old\n"
+    "one comes back by itself. An older version is never installed.\n"
     "\n"
-    "  --check      say which version is installed and which is there\n"
+    "  --check      say which version is installed, which is there, and is it\n"
+    "               newer; 0 also when it is not\n"
     "  --from WHERE a directory or an address with SHA256SUMS, its signature\n"
-    "               SHA256SUMS.sig and the program, in place of [update] url\n";
+    "               SHA256SUMS.sig and the program, in place of [update] url\n"
+    "\n"
+    "examples:\n"
+    "  bbs-agent update --check\n"
+    "  bbs-agent update\n"
+    "  bbs-agent update --from /media/usb/bbs-agent\n";
 
 static const char usage_doctor[] =
     "usage: bbs-agent doctor [--json] [--accept-host-key] [--root DIR]\n"

@@ -214,9 +214,8 @@ static int store(struct config *c, const struct key *key, const char *value)
 	case VALUE_URL:
 		return is_url(value) ? set_text(field, value) : -1;
 	case VALUE_SOURCE:
-		return is_url(value) || value[0] == '/'
-			   ? set_text(field, value)
-			   : -1;
+		return is_url(value) || value[0] == '/' ? set_text(field, value)
+							: -1;
 	case VALUE_PROXY:
 		return text_starts(value, "http://") ? set_text(field, value)
 						     : -1;

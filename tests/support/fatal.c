@@ -1,13 +1,12 @@
 /* Linked into the real agent (-Wl,--wrap=notify_send,--wrap=alarm) it makes a
  * version that passes its trial and then does not work: ready, it crashes, or
- * hangs (HANG). The alarm that ends one that hangs comes after seconds.
+ * hangs (HANG). The alarm that ends what hangs comes after two seconds, not
+ * after a quarter of an hour.
  */
 #include "agent/notify.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define ALARM_S 3
 
 void __real_notify_send(const char *state);
 void __wrap_notify_send(const char *state);
@@ -16,7 +15,7 @@ unsigned __wrap_alarm(unsigned seconds);
 
 unsigned __wrap_alarm(unsigned seconds)
 {
-	return __real_alarm(seconds != 0 ? ALARM_S : 0);
+	return __real_alarm(seconds > 600 ? 2 : seconds);
 }
 
 void __wrap_notify_send(const char *state)
