@@ -261,8 +261,8 @@ int service_forget(
     const struct service *v, const struct steps *s, struct buf *why)
 {
 	bool update = v->init == INIT_SYSV && host_has_program("update-rc.d");
-	bool managed = v->init != INIT_SYSV || update ||
-		       host_has_program("chkconfig");
+	bool managed =
+	    v->init != INIT_SYSV || update || host_has_program("chkconfig");
 	int rc = 0;
 	if (v->booted && update)
 		rc = RUN(s, why, "update-rc.d", SERVICE_NAME, "remove");

@@ -31,5 +31,5 @@ def is_in_its_runlevel(w: life.World) -> str:
 
 
 STEPS: tuple[life.Step, ...] = (
-    *usual.INSTALLED, is_in_its_runlevel, *usual.LIVES, *usual.GONE,
+    *usual.INSTALLED, is_in_its_runlevel, *usual.LIVES, *usual.GONE, *usual.MOVED,
 )  # fmt: skip

@@ -21,5 +21,5 @@ def has_its_links(w: life.World) -> str:
 
 
 STEPS: tuple[life.Step, ...] = (
-    *usual.INSTALLED, has_its_links, *usual.LIVES, *usual.GONE,
+    *usual.INSTALLED, has_its_links, *usual.LIVES, *usual.GONE, *usual.MOVED,
 )  # fmt: skip

@@ -2,7 +2,7 @@
 whoever it is that starts the agent there.
 
 What crashes and hangs is the real agent with that built in; its patience with
-itself is 3 s in place of 15 min (support/fatal.c).
+itself is 2 s in place of 15 min (support/fatal.c).
 """
 
 import json

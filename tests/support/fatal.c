@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ALARM_S 3
-
 void __real_notify_send(const char *state);
 void __wrap_notify_send(const char *state);
 unsigned __real_alarm(unsigned seconds);
