@@ -19,11 +19,9 @@ Say = Callable[[str], None]
 
 
 def poll_soon(w: World) -> None:
-    """Somebody who cannot wait (SIGUSR1); an agent that has not come so far
-    as to hear it would die of it, and polls soon anyway."""
-    status = Path(f"/proc/{w.agent.pid}/status").read_text()
-    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
-    if int(blocked.split()[1], 16) >> (signal.SIGUSR1 - 1) & 1:
+    """Somebody who cannot wait; an agent that has only just begun would die
+    of it, and polls soon anyway."""
+    if w.hears(signal.SIGUSR1):
         os.kill(w.agent.pid, signal.SIGUSR1)
 
 

@@ -9,6 +9,7 @@ as the job says.
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -130,6 +131,15 @@ class World:
         client = p.command.startswith("ssh ")
         named = any(word in p.command for word in ("sshd", "borg serve", str(self.sshd.dir)))
         return named and not client
+
+    def hears(self, number: signal.Signals) -> bool:
+        """Has the agent come so far that it takes this signal as a message?"""
+        try:
+            status = Path(f"/proc/{self.agent.pid}/status").read_text()
+        except OSError:
+            return False
+        blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
+        return bool(int(blocked.split()[1], 16) >> (number - 1) & 1)
 
     def lock_held(self) -> bool:
         path = self.agent.run_dir / "lock"
