@@ -51,7 +51,7 @@ def one_round(w: World, seed: int, number: int) -> str:
 
 def check_gone(w: World, blow: blows.Blow) -> None:
     """Stopped in good order, it leaves nobody behind."""
-    if blow.how == signal.SIGTERM and not wait_for(lambda: not w.started(), 1):
+    if blow.how == signal.SIGTERM and not wait_for(lambda: not w.started(), 5):
         raise Broken(f"the agent has stopped and left: {[str(p) for p in w.started()]}")
     if w.lock_held():
         raise Broken("the agent is gone and its lock is held")
