@@ -192,19 +192,18 @@ void recovery_open(struct agent *a, uint64_t now)
 			  "is looked at when the agent starts again",
 		    a->paths->journal, strerror(errno));
 	sweep(a);
-	a->unswept = true;
 	recovery_sweep(a);
 }
 
 void recovery_sweep(struct agent *a)
 {
-	if (!a->unswept || outlives(a))
+	a->unswept = outlives(a);
+	if (a->unswept)
 		return;
 	const char *const dirs[] = {a->paths->etc, a->paths->state,
 	    a->paths->spool, a->paths->journal, a->paths->run};
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		file_sweep_temporary(dirs[i], "");
-	a->unswept = false;
 }
 
 void recovery_polled(struct agent *a, const struct json *j, int tasks)

@@ -313,7 +313,7 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 static void do_what_is_due(struct agent *a)
 {
 	uint64_t now = clock_ms();
-	if (!has_workers(a))
+	if (a->unswept && !has_workers(a))
 		recovery_sweep(a);
 	helpers_begin(a, now);
 	runner_schedule(a, now);

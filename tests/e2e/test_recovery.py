@@ -194,7 +194,7 @@ def test_the_host_was_restarted(
     path = journal(world.agent) / f"{job.id}.log"
     boot = records(world.agent, job.id)[0]["boot"]
     assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    start = int(Path(f"/proc/{stranger.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    start = process.start_time(stranger.pid)
     record(world.agent, job.id, worker=stranger.pid, start=start, boot=boot)
     record(world.agent, job.id, group=stranger.pid, start=start)
     path.write_text(path.read_text().replace(boot, "0" * 8 + boot[8:]))

@@ -1,6 +1,7 @@
 """Who is hit, how, and when. All of it is drawn from one seeded generator, so
 that a round can be had again; only the machine's own pace differs then."""
 
+import json
 import os
 import random
 import shutil
@@ -26,7 +27,8 @@ class Blow:
     moment: str
     wait: Callable[[World], None]
     pause: float  # before the next start, when it ended the agent
-    ends: bool = False  # did it?
+    luck: int  # of a host: what its disk has kept
+    ends: bool = False  # did it end the agent?
 
     def __str__(self) -> str:
         return f"{self.how.name} to {self.who} {self.moment}"
@@ -39,7 +41,7 @@ def draw(rng: random.Random) -> Blow:
     if who == "service" or (who in ("agent", "worker", "borg") and rng.random() < 0.35):
         how = signal.SIGTERM
     moment, wait = draw_moment(rng)
-    return Blow(who, how, moment, wait, rng.choice((0, 0, 0.05, 0.3)))
+    return Blow(who, how, moment, wait, rng.choice((0, 0, 0.05, 0.3)), rng.getrandbits(32))
 
 
 # when
@@ -110,7 +112,10 @@ def strike(w: World, blow: Blow) -> None:
         cut_power(w)
         blow.ends = True
         if blow.who == "host":
-            reboot(w)
+            reboot(w, blow.luck)
+        else:
+            for path in (w.agent.var / "journal").glob("*.log"):
+                give_numbers_to(w.stranger.pid, 7, path)
     else:
         victims = [p for p in process.descendants(w.agent.pid) if is_a(p, blow.who, w)]
         for p in victims:
@@ -118,10 +123,13 @@ def strike(w: World, blow: Blow) -> None:
 
 
 def end(w: World, blow: Blow) -> None:
+    """A stop in good order is one, unless the agent has only just begun."""
     blow.ends = True
+    allowed = {-blow.how}
+    if blow.how == signal.SIGTERM:
+        allowed = {0} if w.hears(blow.how) else {0, -blow.how}
     code = w.agent.stop(blow.how)
-    wanted = 0 if blow.how == signal.SIGTERM else -blow.how
-    if code != wanted:
+    if code not in allowed:
         raise AssertionError(f"the agent ended with {code}")
 
 
@@ -150,14 +158,33 @@ def cut_power(w: World) -> None:
     w.tidy()
 
 
-def reboot(w: World) -> None:
-    """Another boot: /run is empty, and the numbers of processes mean nothing."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def reboot(w: World, luck: int) -> None:
+    """Another boot: what was not synced may be gone, /run is empty, and the
+    numbers of processes mean nothing."""
+    w.disk.lose_power(random.Random(luck))
+    boot = BOOT.read_text().strip()
+    start = process.start_time(w.stranger.pid)
     for path in (w.agent.var / "journal").glob("*.log"):
+        give_numbers_to(w.stranger.pid, start, path)
         path.write_text(path.read_text().replace(boot, "0" * 8 + boot[8:]))
-    shutil.rmtree(w.agent.run_dir)
+    w.disk.sync()
+    shutil.rmtree(w.agent.run_dir, ignore_errors=True)
     for path in w.agent.tmp.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def give_numbers_to(pid: int, start: int, path: Path) -> None:
+    """A stranger has the numbers of a dead worker and of what it ran."""
+    text = path.read_text()
+    if '"worker"' not in text:
+        return
+    whole = text[: text.rindex("\n") + 1]
+    numbers = ({"worker": pid, "start": start, "boot": BOOT.read_text().strip()},
+               {"group": pid, "start": start})  # fmt: skip
+    path.write_text(whole + "".join(json.dumps(n) + "\n" for n in numbers))
 
 
 def hit(pid: int, how: signal.Signals) -> None:

@@ -20,7 +20,7 @@ FILES = {
 }
 REST_SECONDS = 60
 SOON_SECONDS = 10
-GROWTH_KIB = 100
+GROWTH_KIB = 64
 
 
 class Broken(Exception):
@@ -161,10 +161,16 @@ def check_supervisor(w: World) -> None:
     w.held = min(w.held or held(w), held(w))
     if not wait_for(lambda: held(w) <= w.held, SOON_SECONDS):
         raise Broken(f"the supervisor holds {held(w)} descriptors, and {w.held} before")
-    size = process.pss_kib([w.agent.pid])
+    size = process.anonymous_kib(w.agent.pid)
     w.size = min(w.size or size, size)
     if size > w.size + GROWTH_KIB:
         raise Broken(f"the supervisor has {size} KiB, and had {w.size}")
+
+
+def check_stranger(w: World) -> None:
+    if w.stranger.poll() is not None:
+        raise Broken(f"a stranger was killed ({w.stranger.returncode}): it has the number of what "
+                     "an earlier agent had started")  # fmt: skip
 
 
 def check(w: World, orders: list[Order], blows: int) -> None:
@@ -178,3 +184,4 @@ def check(w: World, orders: list[Order], blows: int) -> None:
     check_files(w)
     check_repository(w)
     check_supervisor(w)
+    check_stranger(w)

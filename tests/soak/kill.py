@@ -19,11 +19,9 @@ Say = Callable[[str], None]
 
 
 def poll_soon(w: World) -> None:
-    """Somebody who cannot wait (SIGUSR1); an agent that has not come so far
-    as to hear it would die of it, and polls soon anyway."""
-    status = Path(f"/proc/{w.agent.pid}/status").read_text()
-    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
-    if int(blocked.split()[1], 16) >> (signal.SIGUSR1 - 1) & 1:
+    """Somebody who cannot wait; an agent that has only just begun would die
+    of it, and polls soon anyway."""
+    if w.hears(signal.SIGUSR1):
         os.kill(w.agent.pid, signal.SIGUSR1)
 
 
@@ -53,7 +51,7 @@ def one_round(w: World, seed: int, number: int) -> str:
 
 def check_gone(w: World, blow: blows.Blow) -> None:
     """Stopped in good order, it leaves nobody behind."""
-    if blow.how == signal.SIGTERM and not wait_for(lambda: not w.started(), 1):
+    if blow.how == signal.SIGTERM and not wait_for(lambda: not w.started(), 5):
         raise Broken(f"the agent has stopped and left: {[str(p) for p in w.started()]}")
     if w.lock_held():
         raise Broken("the agent is gone and its lock is held")

@@ -9,6 +9,8 @@ as the job says.
 import fcntl
 import os
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +18,12 @@ from typing import Any
 
 from bbsd import BBS, CA
 from support import process, tree
-from support.agent import BINARY, Agent
+from support.agent import Agent
 from support.fakeborg import FakeBorg
 from support.repo import Repo, create_repo
 from support.sshd import Sshd
+
+from .power import Disk
 
 NOWHERE = "/nonexistent/repo"
 # A job's word to the borg below; the real one reads its names and knows none.
@@ -45,16 +49,17 @@ echo "$1-ends $2 $$" >>"{trace}"
 class World:
     """A context manager; the agent is configured and not started."""
 
-    def __init__(self, place: Path, binary: Path = BINARY) -> None:
+    def __init__(self, place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         self.dir = place
         ca = CA(place / "ca")
         self.bbs = BBS(place / "bbs", cert=ca.issue(), ca=ca)
         self.sshd = Sshd(place / "sshd")
-        self.agent = Agent(place / "agent", binary)
+        self.agent = Agent(place / "agent")
         self.repo: Repo = create_repo(self.sshd, place / "look")
         self.borg = FakeBorg(place / "borg", BORG.format(borg=shutil.which("borg")))
         self.agent.borg = self.borg.path
+        self.disk = Disk(self.agent)
         self.trace_path = place / "trace"
         self.hook = place / "hook.sh"
         self.hook.write_text(HOOK.format(trace=self.trace_path))
@@ -70,18 +75,21 @@ class World:
         self.repo.borg("create", f"{self.repo.path}::first", str(self.source))
 
     def __enter__(self) -> "World":
+        self.stranger = subprocess.Popen(["sleep", "infinity"], start_new_session=True)
         self.bbs.start()
         self.sshd.start()
         self.bbs.use_ssh(self.sshd.access)
         self.agent.configure(self.bbs)
+        self.disk.sync()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for how in (self.agent.stop, self.sshd.stop, self.bbs.stop):
+        for how in (self.agent.stop, self.sshd.stop, self.bbs.stop, self.stranger.kill):
             try:
                 how()
             except AssertionError as error:
                 print(f"soak: {error}")
+        self.stranger.wait()
         process.kill_all(process.descendants(os.getpid()))
 
     # what happened
@@ -104,7 +112,7 @@ class World:
         """All that this agent, living or dead, has started and that is there:
         not itself, its network processes, nor what the servers started."""
         self.tidy()
-        ours = {self.sshd.pid, self.agent.pid}
+        ours = {self.sshd.pid, self.agent.pid, self.stranger.pid}
         ours |= {p.pid for p in process.descendants(self.sshd.pid)}
         mine = self.agent.pid
         return [p for p in process.descendants(os.getpid())
@@ -113,7 +121,7 @@ class World:
 
     def tidy(self) -> None:
         """What died and was left to us is collected, as init does it."""
-        own = {self.sshd.pid, self.agent.pid}
+        own = {self.sshd.pid, self.agent.pid, self.stranger.pid}
         for p in process.descendants(os.getpid()):
             if p.state == "Z" and p.parent == os.getpid() and p.pid not in own:
                 process.reap(p.pid, 0.1)
@@ -123,6 +131,15 @@ class World:
         client = p.command.startswith("ssh ")
         named = any(word in p.command for word in ("sshd", "borg serve", str(self.sshd.dir)))
         return named and not client
+
+    def hears(self, number: signal.Signals) -> bool:
+        """Has the agent come so far that it takes this signal as a message?"""
+        try:
+            status = Path(f"/proc/{self.agent.pid}/status").read_text()
+        except OSError:
+            return False
+        blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
+        return bool(int(blocked.split()[1], 16) >> (number - 1) & 1)
 
     def lock_held(self) -> bool:
         path = self.agent.run_dir / "lock"
