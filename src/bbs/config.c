@@ -214,9 +214,8 @@ static int store(struct config *c, const struct key *key, const char *value)
 	case VALUE_URL:
 		return is_url(value) ? set_text(field, value) : -1;
 	case VALUE_SOURCE:
-		return is_url(value) || value[0] == '/'
-			   ? set_text(field, value)
-			   : -1;
+		return is_url(value) || value[0] == '/' ? set_text(field, value)
+							: -1;
 	case VALUE_PROXY:
 		return text_starts(value, "http://") ? set_text(field, value)
 						     : -1;
@@ -414,8 +413,8 @@ int config_load(struct config *c, const char *path, struct buf *warnings,
 	if (file_read(path, &text) != 0) {
 		*missing = errno == ENOENT;
 		buf_addf(why, "cannot read %s: %s%s", path, strerror(errno),
-		    *missing ? ": this host is not configured; write [server] "
-			       "url and api_key into it"
+		    *missing ? ": this host is not configured: run "
+			       "bbs-agent install"
 			     : "");
 		goto out;
 	}

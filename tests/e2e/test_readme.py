@@ -142,6 +142,30 @@ def test_links_lead_somewhere() -> None:
         assert target[1:] in heads if target[0] == "#" else (TOP / target).exists(), target
 
 
+def literals() -> str:
+    """All texts of the program, those that are written in parts put together."""
+    text = "".join(path.read_text() for path in sorted(words.SRC.rglob("*.c")))
+    text = re.sub(r"/\*.*?\*/|'\\\\?.'", "", text, flags=re.S)
+    text = re.sub(r'(?<!\\)"\s*"', "", text)
+    return "\n".join(re.findall(r'"((?:\\.|[^"\\\n])*)"', text)).replace('\\"', '"')
+
+
+def test_what_the_log_is_said_to_say() -> None:
+    """Each line of the table of troubles is one of the program's own."""
+    table = README[README.index("By what the log says:") : README.index("\nNothing helps")]
+    rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    assert len(rows) > 30
+    said = literals()
+    unknown = []
+    for text in (text for row in rows for text in re.findall(r"`([^`]*)`", row)):
+        # what stands for something else: names, numbers, and what is left out
+        fixed = re.split(r'\.\.\.|\bHOST\b|\bX\b|\bFILE\b|\bN\b|"|\bconfig\.ini\b|/etc/[\w/.-]+[\w]|/usr/[\w/]+|'
+                         r"/api/\S*|\[\w+\] \w+ = \S+|\b[\d.]+\b|state D|DNS|connection refused|server_host|"
+                         r"plugin MySQL dump|Access denied .*|plugin Shell Script Hook|: cannot start", text)  # fmt: skip
+        unknown += [part for part in (p.strip(" :()") for p in fixed) if len(part) > 5 and part not in said]
+    assert not unknown
+
+
 @runs("make help")
 def test_make_help() -> None:
     told = make("help").stdout
