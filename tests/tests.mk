@@ -193,8 +193,8 @@ $(FATAL): build/tests/bbs-agent-%: tests/support/fatal.c $(BIN)
 	@mkdir -p $(@D)
 	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) \
 		-D$(shell echo $* | tr a-z A-Z) -c -o $@.o $<
-	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,--wrap=notify_send \
-		-Wl,--strip-all -o $@ \
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,--strip-all \
+		-Wl,--wrap=notify_send,--wrap=alarm -o $@ \
 		$(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) $@.o $(BEARSSL) \
 		-Wl,--start-group $(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group \
 		$(MUSL)/lib/crtn.o

@@ -148,11 +148,12 @@ struct agent {
 	uint64_t key_at, ssh_test_at;
 	uint64_t browsed_at; /* a list_dir came, 0: never */
 
-	bool take_over; /* a new version waits until nothing runs */
-	bool unheard;	/* we are one that the server did not answer yet */
-	bool unproven;	/* we are one whose starts are counted */
+	bool take_over;	    /* a new version waits until nothing runs */
+	bool unheard;	    /* we are one that the server did not answer yet */
+	bool unproven;	    /* we are one whose starts are counted */
 	uint64_t update_at; /* the update is looked at, 0: need not be */
-	int64_t update_job; /* that a new version reports on, 0: none */
+	unsigned update_rounds; /* of one that is unproven */
+	int64_t update_job;	/* that a new version reports on, 0: none */
 
 	bool stopping;
 	uint64_t stop_at; /* the process ends then, whatever is left */

@@ -387,8 +387,8 @@ static void job_ended(
 	hook_env_forget(a->paths, job->id);
 	secretfile_forget(a->paths, job->id);
 	recovery_take(a, job->id);
-	bool updated = job->task.kind == TASK_UPDATE_AGENT &&
-		       update_wanted(a, job->id);
+	bool updated =
+	    job->task.kind == TASK_UPDATE_AGENT && update_wanted(a, job->id);
 	if (job->acknowledged) {
 		recovery_reported(a, job->id);
 		jobs_remove(&a->jobs, job);
@@ -467,8 +467,8 @@ void runner_schedule(struct agent *a, uint64_t now)
 	/* A stale key is found before a backup fails over it. */
 	bool testing = (a->want_ssh_test && a->ssh_test.pid == 0) ||
 		       helpers_busy(&a->ssh_test);
-	if (a->take_over || testing || runner_has_orphans(a) || recovery_busy(a) ||
-	    jobs_busy(&a->jobs))
+	if (a->take_over || testing || runner_has_orphans(a) ||
+	    recovery_busy(a) || jobs_busy(&a->jobs))
 		return;
 	struct job *job = jobs_next_waiting(&a->jobs, true);
 	if (job == NULL)

@@ -23,7 +23,7 @@ struct statusfile {
 	char *ssh_text;
 	int64_t ssh_checked;
 	char *borg_version, *borg_path;
-	char *update; /* what became of the last one */
+	char *update;	  /* what became of the last one */
 	uint64_t changes; /* of what stands above */
 };
 

@@ -7,8 +7,8 @@
 
 struct supervisor_options {
 	bool once;
-	bool debug; /* everything is logged, to stderr */
-	int log_fd; /* kept open in workers; -1: stderr */
+	bool debug;  /* everything is logged, to stderr */
+	int log_fd;  /* kept open in workers; -1: stderr */
 	char **argv; /* what this program was called with */
 };
 

@@ -114,11 +114,11 @@ static void open_new(struct agent *a, struct update_state *s, char **argv)
 	}
 	s->starts++;
 	save(a, s);
+	alarm(UPDATE_HANG_S);
 	a->unproven = true;
 	a->unheard = s->phase == UPDATE_PENDING;
 	a->update_job = s->job_id;
-	a->update_at =
-	    clock_ms() + (a->unheard ? UPDATE_UNHEARD_MS : UPDATE_PROVEN_MS);
+	a->update_at = clock_ms() + UPDATE_ROUND_MS;
 	if (s->job_id != 0)
 		journal_remove(a->paths, s->job_id);
 	log_info("updated from %s; start %d of %d until it has proved itself",
@@ -208,7 +208,7 @@ static void look(struct agent *a, uint64_t now)
 	struct update_state s;
 	int lock = update_lock(a->paths);
 	if (lock < 0) {
-		a->update_at = now + UPDATE_LOOK_MS;
+		a->update_at = now + UPDATE_AGAIN_MS;
 		return;
 	}
 	a->update_at = 0;
@@ -265,7 +265,7 @@ void update_answered(struct agent *a)
 	if (!a->unheard)
 		return;
 	a->unheard = false;
-	a->update_at = clock_ms() + UPDATE_PROVEN_MS;
+	a->update_rounds = 0;
 	update_state_read(a->paths, &s);
 	buf_addf(
 	    &text, "bbs-agent %s works: updated from %s", BBS_VERSION, s.from);
@@ -284,7 +284,7 @@ static void prove(struct agent *a, uint64_t now)
 	struct update_state s;
 	int lock = update_lock(a->paths);
 	if (lock < 0) {
-		a->update_at = now + UPDATE_LOOK_MS;
+		a->update_at = now + UPDATE_AGAIN_MS;
 		return;
 	}
 	update_state_read(a->paths, &s);
@@ -302,29 +302,34 @@ static bool give_up(struct agent *a)
 {
 	struct update_state s;
 	update_state_read(a->paths, &s);
-	a->update_at = 0;
-	a->take_over =
-	    a->take_over || (is_ours(&s) &&
-				put_back(a, &s,
-				    "it ran for an hour without an answer of "
-				    "the server") == 0);
-	return a->take_over;
+	if (!is_ours(&s) || put_back(a, &s,
+				"it ran for an hour without an answer of the "
+				"server") != 0)
+		return false;
+	return a->take_over = true;
+}
+
+static void end_round(struct agent *a, uint64_t now)
+{
+	a->update_at = now + UPDATE_ROUND_MS;
+	a->update_rounds++;
+	if (!a->unheard && a->update_rounds >= UPDATE_PROVEN_ROUNDS)
+		prove(a, now);
+	else if (a->unheard && a->update_rounds == UPDATE_UNHEARD_ROUNDS &&
+		 give_up(a))
+		a->update_at = now; /* the loop turns at once */
 }
 
 uint64_t update_watch(struct agent *a, uint64_t now)
 {
 	bool due = a->update_at != 0 && now >= a->update_at;
-	if (due && !a->unproven)
+	if (a->unproven)
+		alarm(UPDATE_HANG_S);
+	if (due && a->unproven)
+		end_round(a, now);
+	else if (due)
 		look(a, now);
-	else if (due && !a->unheard)
-		prove(a, now);
-	else if (due && a->trouble.failures >= UPDATE_UNHEARD_TRIES &&
-		 give_up(a))
-		return now;
-	if (!a->unproven)
-		return a->update_at != 0 ? a->update_at : CLOCK_NEVER;
-	alarm(UPDATE_HANG_S);
-	return now + UPDATE_ROUND_MS;
+	return a->update_at != 0 ? a->update_at : CLOCK_NEVER;
 }
 
 void update_close(struct agent *a)

@@ -276,21 +276,24 @@
  * into its place: name, TLS and two answers on the slowest machine. */
 #define UPDATE_TRIAL_MS 60000
 /* After so many starts that ended and nobody ordered it, the old one comes
- * back. They count until the server answered and it ran for so long: what
- * breaks at once does so within that. */
+ * back. They count until the server answered and it ran for so many rounds of
+ * the loop, a minute each (a host that sleeps makes none): what breaks at once
+ * does so within that. */
 #define UPDATE_STARTS_MAX 3
-#define UPDATE_PROVEN_MS (10u * 60u * 1000u)
-/* One that runs and never gets an answer, although its trial did, is taken back
- * after an hour and so many tries; a host that slept did not try. An outage of
- * that length undoes a good update, which may be ordered again. */
-#define UPDATE_UNHEARD_MS (60u * 60u * 1000u)
-#define UPDATE_UNHEARD_TRIES 20
-/* One that hangs is killed by its own alarm, where no watchdog does it. Its
- * loop comes round each minute then. */
-#define UPDATE_HANG_S (15u * 60u)
 #define UPDATE_ROUND_MS (60u * 1000u)
+#define UPDATE_PROVEN_ROUNDS 10
+/* One that runs and never gets an answer, although its trial did, is taken
+ * back. An outage of that length undoes a good update, which may be ordered
+ * again. */
+#define UPDATE_UNHEARD_ROUNDS 60
+/* One that hangs is killed by its own alarm, where no watchdog does it. */
+#define UPDATE_HANG_S (15u * 60u)
 /* Another process is updating: looked at again. */
-#define UPDATE_LOOK_MS 1000u
+#define UPDATE_AGAIN_MS 1000u
+/* The list of a release and its signature, each; and when doctor asks, which
+ * somebody waits for. */
+#define UPDATE_LOOK_MS 45000u
+#define UPDATE_DOCTOR_MS 4000u
 /* The program that a job starts for it: a download and a trial. */
 #define UPDATE_TOTAL_MS (DOWNLOAD_TOTAL_MS + 5u * 60u * 1000u)
 

@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include <stdbool.h>
 
-/* May a program (the agent, too) be put there? Absolute, in a directory that others cannot write
- * to, in the place of nothing or of a plain file, and not where distributions
- * keep theirs. 0, or -1 with a sentence in why. */
+/* May a program (the agent, too) be put there? Absolute, in a directory that
+ * others cannot write to, in the place of nothing or of a plain file, and not
+ * where distributions keep theirs. 0, or -1 with a sentence in why. */
 int borg_place_check(const char *place, struct buf *why);
 
 /* A new directory to try a borg in, that only root can enter; what a crash

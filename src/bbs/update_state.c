@@ -39,8 +39,8 @@ static void decode(struct update_state *s, const struct json *j)
 	json_int(j, json_get(j, 0, "job_id"), &s->job_id);
 	json_int(j, json_get(j, 0, "starts"), &s->starts);
 	json_int(j, json_get(j, 0, "time"), &s->time);
-	bool whole = release_is_version(s->from) &&
-		     release_is_version(s->to) && s->program[0] == '/';
+	bool whole = release_is_version(s->from) && release_is_version(s->to) &&
+		     s->program[0] == '/';
 	for (int i = 0; i < UPDATE_PHASES; i++) {
 		if (json_is(j, phase, phases[i]) &&
 		    (whole || i == UPDATE_FAILED))
@@ -116,9 +116,9 @@ void update_state_tell(const struct update_state *s, struct buf *out)
 		buf_adds(out, "the update failed");
 	add_day(out, s->phase == UPDATE_PENDING ? "since" : "on", s->time);
 	if (s->phase == UPDATE_PENDING)
-		buf_adds(out,
-		    s->starts == 0 ? "; it takes over when no job runs"
-				   : "; the server has not answered it yet");
+		buf_adds(out, s->starts == 0
+				  ? "; it takes over when no job runs"
+				  : "; the server has not answered it yet");
 	else if (s->phase != UPDATE_INSTALLED)
 		buf_addf(out, ": %s", s->reason);
 }

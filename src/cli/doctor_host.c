@@ -2,15 +2,18 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "bbs/answer.h"
 #include "bbs/borgbin.h"
 #include "bbs/elf.h"
 #include "bbs/spoolfile.h"
+#include "bbs/update_state.h"
 #include "cli/doctor_checks.h"
 #include "job/borgenv.h"
 #include "job/known_hosts.h"
 #include "job/ssh.h"
 #include "setup/service.h"
+#include "setup/update_fetch.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -267,9 +270,43 @@ enum found doctor_service(struct doctor *d, struct buf *out)
 	return found;
 }
 
+/* Where nobody asked for updates there need be none. */
+static enum found look_for_update(struct doctor *d, struct buf *out)
+{
+	const struct config *c = &d->config;
+	struct buf base = BUF_INIT(URL_LINK_MAX);
+	struct release r;
+	enum found found = FOUND_OK;
+	if (c->update_key == NULL && release_keys[0] == '\0') {
+		buf_addf(out, "updates are off: %s", release_no_key);
+		found = c->auto_update ? FOUND_WARN : FOUND_NOTHING;
+	} else if (update_look(c, &d->paths, NULL, UPDATE_DOCTOR_MS, &base, &r,
+		       out) != 0) {
+		found = c->auto_update || c->update_url != NULL ? FOUND_WARN
+								: FOUND_NOTHING;
+	} else {
+		buf_addf(out, "%s offers bbs-agent %s, signed by a known key%s",
+		    buf_str(&base), r.version,
+		    release_compare(r.version, BBS_VERSION) > 0
+			? ": bbs-agent update installs it"
+			: "; nothing is newer than this");
+	}
+	buf_release(&base);
+	return found;
+}
+
 enum found doctor_update(struct doctor *d, struct buf *out)
 {
-	(void)d;
-	buf_adds(out, "not checked: not configured");
-	return FOUND_NOTHING;
+	struct update_state s;
+	if (!d->configured) {
+		buf_adds(out, "not checked: needs config");
+		return FOUND_NOTHING;
+	}
+	enum found found = look_for_update(d, out);
+	update_state_read(&d->paths, &s);
+	if (s.phase != UPDATE_FAILED && s.phase != UPDATE_ROLLED_BACK)
+		return found;
+	buf_adds(out, "; ");
+	update_state_tell(&s, out);
+	return FOUND_WARN;
 }

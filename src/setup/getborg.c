@@ -244,9 +244,10 @@ static int fetch_sums(struct getting *g, const char *url, struct buf *sums)
 	buf_add(&beside, url, (size_t)(borgfile_name(url, &len) - url));
 	buf_adds(&beside, "SHA256SUMS");
 	struct buf why = BUF_INIT(4 * KIB);
-	int status = file < 0 ? 0
-			      : server_fetch(&g->p->config, buf_str(&beside),
-				    CHECKSUMS_MAX, file, &why);
+	int status = file < 0
+			 ? 0
+			 : server_fetch(&g->p->config, buf_str(&beside),
+			       CHECKSUMS_MAX, DOWNLOAD_TOTAL_MS, file, &why);
 	if (status == 200 && lseek(file, 0, SEEK_SET) == 0)
 		rc = file_read_fd(file, sums);
 	else if (status >= 400 && status < 500)
@@ -275,7 +276,8 @@ static int fetch_file(struct getting *g, const char *url, const char *known,
 	else if (fetch_sums(g, url, &sums) != 0)
 		goto out;
 	steps_say(&g->p->steps, "downloading borg");
-	if (server_fetch(c, url, DOWNLOAD_MAX, fd, &g->why) != 200 ||
+	if (server_fetch(
+		c, url, DOWNLOAD_MAX, DOWNLOAD_TOTAL_MS, fd, &g->why) != 200 ||
 	    borgfile_check(fd, url, &g->why) != 0)
 		goto out;
 	enum borgfile_sum is =

@@ -215,12 +215,14 @@ void server_answer_release(struct server_answer *answer)
 }
 
 int server_fetch(const struct config *c, const char *url, uint32_t most,
-    int file, struct buf *why)
+    uint32_t total_ms, int file, struct buf *why)
 {
 	struct net_request request = {.method = "GET",
 	    .path = "/",
-	    .first_byte_ms = DOWNLOAD_FIRST_BYTE_MS,
-	    .total_ms = DOWNLOAD_TOTAL_MS,
+	    .first_byte_ms = total_ms < DOWNLOAD_FIRST_BYTE_MS
+				 ? total_ms
+				 : DOWNLOAD_FIRST_BYTE_MS,
+	    .total_ms = total_ms,
 	    .body_max = most,
 	    .url = url,
 	    .file = file,

@@ -42,10 +42,10 @@ int server_take(
 void server_answer_release(struct server_answer *answer);
 
 /* Fetches a file of at most `most` bytes from any host into `file`, as the
- * agent does for a job: the key goes to the server alone, other hosts are
- * judged by the system's roots. The HTTP status (200: it is whole), 0 when
- * there was no answer; if not 200 with a sentence in why. */
+ * agent does for a job, in total_ms: the key goes to the server alone, other
+ * hosts are judged by the system's roots. The HTTP status (200: it is whole), 0
+ * when there was no answer; if not 200 with a sentence in why. */
 int server_fetch(const struct config *c, const char *url, uint32_t most,
-    int file, struct buf *why);
+    uint32_t total_ms, int file, struct buf *why);
 
 #endif

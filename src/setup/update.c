@@ -261,12 +261,11 @@ static void note_failure(struct update *u)
 {
 	const struct update_state *before = &u->before;
 	struct update_state *s = &u->state;
-	bool counts = before->phase == UPDATE_PENDING ||
-		      (before->phase == UPDATE_INSTALLED &&
-			  before->starts > 0) ||
-		      (before->phase == UPDATE_ROLLED_BACK &&
-			  (s->to[0] == '\0' ||
-			      strcmp(before->to, s->to) == 0));
+	bool counts =
+	    before->phase == UPDATE_PENDING ||
+	    (before->phase == UPDATE_INSTALLED && before->starts > 0) ||
+	    (before->phase == UPDATE_ROLLED_BACK &&
+		(s->to[0] == '\0' || strcmp(before->to, s->to) == 0));
 	if (!counts) {
 		s->phase = UPDATE_FAILED;
 		s->job_id = 0;
@@ -283,8 +282,8 @@ static int look_and_install(struct update *u)
 	struct update_state *s = &u->state;
 	text_copy(s->from, sizeof(s->from), BBS_VERSION);
 	s->job_id = u->job;
-	bool found = update_look(&u->config, &u->paths, u->o->from, &u->base,
-			 &u->release, &u->why) == 0;
+	bool found = update_look(&u->config, &u->paths, u->o->from,
+			 UPDATE_LOOK_MS, &u->base, &u->release, &u->why) == 0;
 	if (found && refuse(u) != 0)
 		return -1;
 	text_copy(s->to, sizeof(s->to), u->release.version);
@@ -352,8 +351,8 @@ static bool is_waiting(const struct update *u)
 static int check(struct update *u)
 {
 	const char *there = u->release.version;
-	if (update_look(&u->config, &u->paths, u->o->from, &u->base,
-		&u->release, &u->why) != 0)
+	if (update_look(&u->config, &u->paths, u->o->from, UPDATE_LOOK_MS,
+		&u->base, &u->release, &u->why) != 0)
 		return complain(u, EXIT_FAILED);
 	printf("installed: bbs-agent %s\navailable: bbs-agent %s (%s)\n"
 	       "newer: %s\n",

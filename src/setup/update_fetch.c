@@ -24,7 +24,7 @@ static bool is_url(const char *from)
 
 /* One file of the release into `file`. */
 static int get(const struct config *c, const char *base, const char *name,
-    uint32_t most, int file, struct buf *why)
+    uint32_t most, uint32_t ms, int file, struct buf *why)
 {
 	struct buf from = BUF_INIT(URL_LINK_MAX), data = BUF_INIT(most);
 	struct buf wrong = BUF_INIT(4 * KIB);
@@ -33,7 +33,8 @@ static int get(const struct config *c, const char *base, const char *name,
 	if (from.failed)
 		buf_adds(&wrong, "the name is too long");
 	else if (is_url(base))
-		rc = server_fetch(c, buf_str(&from), most, file, &wrong) == 200
+		rc = server_fetch(c, buf_str(&from), most, ms, file, &wrong) ==
+			     200
 			 ? 0
 			 : -1;
 	else if (file_read(buf_str(&from), &data) == 0 &&
@@ -45,7 +46,7 @@ static int get(const struct config *c, const char *base, const char *name,
 		/* A password may be in an address, or what is meant as one. */
 		buf_addf(why, "cannot get %s: %s",
 		    is_url(base) && strchr(base, '@') != NULL ? name
-							       : buf_str(&from),
+							      : buf_str(&from),
 		    buf_str(&wrong));
 	buf_release(&from);
 	buf_release(&data);
@@ -54,7 +55,8 @@ static int get(const struct config *c, const char *base, const char *name,
 }
 
 static int get_text(const struct config *c, const struct paths *p,
-    const char *base, const char *name, struct buf *text, struct buf *why)
+    const char *base, const char *name, uint32_t ms, struct buf *text,
+    struct buf *why)
 {
 	int rc = -1, file = file_unnamed(p->state);
 	if (file < 0) {
@@ -62,7 +64,7 @@ static int get_text(const struct config *c, const struct paths *p,
 		    why, "cannot write into %s: %s", p->state, strerror(errno));
 		return -1;
 	}
-	if (get(c, base, name, (uint32_t)text->max, file, why) == 0) {
+	if (get(c, base, name, (uint32_t)text->max, ms, file, why) == 0) {
 		rc = lseek(file, 0, SEEK_SET) == 0 ? file_read_fd(file, text)
 						   : -1;
 		if (rc != 0)
@@ -103,7 +105,7 @@ static void find_base(
 }
 
 int update_look(const struct config *c, const struct paths *p, const char *from,
-    struct buf *base, struct release *r, struct buf *why)
+    uint32_t ms, struct buf *base, struct release *r, struct buf *why)
 {
 	struct buf keys = BUF_INIT(KEY_FILE_MAX),
 		   sums = BUF_INIT(CHECKSUMS_MAX);
@@ -111,8 +113,9 @@ int update_look(const struct config *c, const struct paths *p, const char *from,
 	int rc = -1;
 	find_base(c, from, base);
 	if (read_keys(c, &keys, why) == 0 &&
-	    get_text(c, p, buf_str(base), RELEASE_SUMS, &sums, why) == 0 &&
-	    get_text(c, p, buf_str(base), RELEASE_SIGNATURE, &sig, why) == 0 &&
+	    get_text(c, p, buf_str(base), RELEASE_SUMS, ms, &sums, why) == 0 &&
+	    get_text(c, p, buf_str(base), RELEASE_SIGNATURE, ms, &sig, why) ==
+		0 &&
 	    release_verify(buf_str(&keys), &sums, &sig, why) == 0)
 		rc = release_parse(r, &sums, why);
 	buf_release(&keys);
@@ -173,7 +176,8 @@ int update_fetch(const struct config *c, const char *base,
 		buf_addf(why, "cannot write %s: %s", path, strerror(errno));
 		return -1;
 	}
-	if (get(c, base, release_program, UPDATE_PROGRAM_MAX, fd, why) == 0 &&
+	if (get(c, base, release_program, UPDATE_PROGRAM_MAX, DOWNLOAD_TOTAL_MS,
+		fd, why) == 0 &&
 	    check(fd, r, why) == 0) {
 		rc = fchmod(fd, 0755) == 0 ? fsync(fd) : -1;
 		if (rc != 0)

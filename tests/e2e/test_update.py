@@ -21,9 +21,11 @@ from bbsd.faults import Exchange, Fault
 from bbsd.state import Body
 from support import process
 from support.agent import Agent
+from support.clock import BINARY as CLOCKED
+from support.clock import Clock
 from support.fakeborg import HALF_WAY, FakeBorg
 from support.files import Files
-from support.release import NAME, NEW, NEWER, OLD, Key, as_version, release, signed
+from support.release import NAME, NEW, NEWER, OLD, Key, as_version, fatal, release, signed
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
@@ -549,6 +551,95 @@ def test_rolled_back(host: Host) -> None:
     done = host.hand()
     assert done.returncode == 0, done.stderr
     assert host.told() == NEW and host.updated
+
+
+@pytest.mark.parametrize("how", ["crash", "hang"])
+def test_fails_behind_its_trial(host: Host, how: str) -> None:
+    """The service starts it again whenever it dies; one that hangs is ended by
+    its own alarm. The fourth start brings the old one back."""
+    host.offer(release(host.key, NEW, fatal(how)))
+    host.start()
+    job, died = host.order(), 0
+    deadline = time.monotonic() + 60
+    while not job.reports:
+        assert time.monotonic() < deadline, host.agent.log
+        if not host.agent.running:
+            died += 1
+            host.agent.start()
+        time.sleep(0.05)
+    assert died == 3 and job.reports[0]["result"] == "failed"
+    assert "started 3 times and ended unexpectedly" in job.reports[0]["error_log"]
+    assert host.agent.log.count(f"bbs-agent {NEW} started") == 3
+    assert host.program.read_bytes() == host.body and host.beside() == ["bbs-agent"]
+    host.bbs.wait(lambda: host.told() == OLD, 20)
+    host.bbs.wait(lambda: f"{NEW} was taken back on" in (host.status() or ""), 20)
+
+
+def test_crashes_later(host: Host) -> None:
+    """It works, the server has heard so, and then it dies again and again."""
+    host.offer(release(host.key, NEW, as_version(NEW)))
+    host.start()
+    job = host.order()
+    assert host.bbs.wait_status(job)["result"] == "completed"
+    host.agent.wait_log(f"job {job.id}: reported")
+    for starts in (1, 2, 3):
+        host.bbs.wait(lambda n=starts: host.state["starts"] == n and host.updated, 30)
+        host.agent.stop(signal.SIGKILL)
+        host.agent.start()
+    host.bbs.wait(lambda: host.told() == OLD, 20)
+    assert host.phase == "rolled_back" and host.program.read_bytes() == host.body
+    assert len(job.reports) == 1 and host.agent.running
+
+
+@pytest.fixture
+def timed(place: Path, bbs: BBS, agent: Agent, files: Files, key: Key) -> tuple[Host, Clock]:
+    """A host whose clocks the test sets, in both versions."""
+    clock, seam = Clock(agent), ".clock-of-a-test"
+    at = Path(f"{agent.binary}{seam}")
+    host = Host(place, bbs, agent, files, key)
+    Path(f"{host.program}{seam}").symlink_to(at)
+    return host, clock
+
+
+def test_proved(timed: tuple[Host, Clock]) -> None:
+    """After ten minutes no later crash counts."""
+    host, clock = timed
+    host.offer(release(host.key, NEW, as_version(NEW, CLOCKED)))
+    host.start()
+    assert host.ordered()["result"] == "completed"
+    assert host.updated and host.state["starts"] == 1
+    clock.passes(500)
+    host.bbs.wait_polls(2)
+    assert host.state["starts"] == 1
+    clock.passes(110)
+    host.bbs.wait(lambda: host.state["starts"] == 0, 20)
+    for _ in range(4):
+        host.agent.stop(signal.SIGKILL)
+        host.agent.start()
+        host.bbs.wait_polls(1)
+    assert host.updated and host.told() == NEW
+
+
+def test_never_heard(timed: tuple[Host, Clock]) -> None:
+    """It runs, and nothing comes of it: after an hour the old one is back, and
+    may try again when the server says so."""
+    host, clock = timed
+    host.offer(release(host.key, NEW, as_version(NEW, CLOCKED)))
+    host.start()
+    host.bbs.faults.append(NewIsUnheard())
+    job = host.order()
+    host.bbs.wait(lambda: host.state.get("starts") == 1, 30)
+    clock.passes(3000, pause=0.05)
+    assert job.reports == [] and host.phase == "pending"
+    with clock.runs(200):
+        report = host.bbs.wait_status(job)
+    assert report["result"] == "failed"
+    assert "ran for an hour without an answer of the server" in report["error_log"]
+    host.bbs.wait(lambda: host.told() == OLD, 20)
+    assert host.phase == "rolled_back" and host.program.read_bytes() == host.body
+    host.bbs.faults.clear()
+    assert host.ordered()["result"] == "completed"
+    assert host.updated and host.told() == NEW
 
 
 def test_stopped_in_good_order(host: Host) -> None:

@@ -99,7 +99,8 @@ static void told(void **state)
 		"updated from 3.0.0 to 3.1.0 on 2026-11-23"},
 	    {UPDATE_FAILED, 0, "3.1.0",
 		"3.1.0 was not installed on 2026-11-23: it did not"},
-	    {UPDATE_FAILED, 0, "", "the update failed on 2026-11-23: it did not"},
+	    {UPDATE_FAILED, 0, "",
+		"the update failed on 2026-11-23: it did not"},
 	    {UPDATE_ROLLED_BACK, 3, "3.1.0",
 		"3.1.0 was taken back on 2026-11-23: it did not"}};
 	struct buf text = BUF_INIT(KIB);
