@@ -177,7 +177,8 @@ $(FETCHED): vendor/lock vendor/fetch.sh
 $(KERNEL): vendor/kernel-headers.sh
 	$Qvendor/kernel-headers.sh $@ $(CC)
 
-$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk $B/.flags-vendor | $(KERNEL)
+$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk vendor/hidden.h \
+		$B/.flags-vendor | $(KERNEL)
 	@echo "  MUSL  $(MUSL) (once; a minute)"
 	$Qrm -rf $(MUSL) $B/musl-build
 	$Qmkdir -p $B/musl-build

@@ -22,6 +22,7 @@ dist:
 
 test-arch:
 	@tests/setup.sh dist
+	@dist/assemble --look $(ARCHS)
 	@$(MAKE) dist-checks
 
 test-arch-short:
@@ -32,6 +33,9 @@ ifneq ($(filter dist-checks,$(MAKECMDGOALS)),)
 BUILT := $(foreach a,$(ARCHS),$(shell dist/build --can $a && echo $a))
 endif
 dist-checks: $(BUILT:%=build/arch/%/checked)
+	@for a in $(filter-out $(BUILT),$(ARCHS)); do \
+		echo "  NO COMPILER for $$a (dist/architectures names its package)"; \
+	done
 
 build/arch/%/program: force | $(FETCHED)
 	+$Qdist/build $*

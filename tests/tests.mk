@@ -213,6 +213,7 @@ test-hosts:
 	tests/setup.sh hosts
 	$(MAKE) all
 	$(PYTHON) tests/hosts/run
+	$(MAKE) test-arch
 
 test-slow: $(BIN)
 	BBS_TEST_SLOW=1 $(PYTHON) -m pytest -q tests/e2e/test_stuck.py

@@ -96,6 +96,30 @@ def test_the_signature(maker: Maker) -> None:
     assert "SHA256SUMS.sig" not in maker.listing(), "an old signature stayed"
 
 
+@pytest.mark.skipif(not (TOP / "src/setup/update.c").exists(), reason="there is no update here")
+def test_the_agents_own_update_takes_it(maker: Maker, place: Path) -> None:
+    """That is the other reader of what is signed. With both keys in one file."""
+    other, other_public = maker.keys("other", "prime256v1")
+    both = place / "both.pem"
+    both.write_text(maker.public.read_text() + other_public.read_text())
+    config = place / "config.ini"
+    config.write_text("[server]\nurl = https://127.0.0.1:9\napi_key = k\n"
+                      f"[update]\npublic_key = {both}\n")  # fmt: skip
+    config.chmod(0o600)
+    words = [BINARY, "update", "--check", "--from", maker.out, "--root", place / "root",
+             "--config", config]  # fmt: skip
+    for key in (maker.key, other):
+        maker.make(SIGN_KEY=key, RELEASE_KEY=both)
+        done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+        version = (maker.out / "SHA256SUMS").read_text().splitlines()[0].removeprefix("# ")
+        assert f"available: {version} (" in done.stdout
+    with (maker.out / "SHA256SUMS").open("a") as sums:
+        sums.write("\n")
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and "signature of SHA256SUMS is wrong" in done.stderr
+
+
 def test_two_keys(maker: Maker) -> None:
     """While keys change, a release carries the old one and the new one."""
     other, other_public = maker.keys("other", "prime256v1")
@@ -132,6 +156,8 @@ def test_a_wrong_key(maker: Maker) -> None:
     other = maker.keys("other", "prime256v1")[1]
     refused(maker.run(SIGN_KEY=maker.key, RELEASE_KEY=other), "does not belong")
     refused(maker.run(BORG=maker.place / "none"), "BORG=")
+    for words in (("vax",), ("--look", ARCH, "vax")):
+        refused(maker.run(*words), "there is no vax in")
     assert maker.listing() == before
 
 
