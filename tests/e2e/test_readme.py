@@ -220,7 +220,7 @@ class World:
         self.host.write("etc/hosts", "127.0.0.1 localhost\n")
         # as if its CA were one of the system's
         self.host.write("etc/ssl/certs/ca-certificates.crt", Path(bbs.ca_file).read_bytes())
-        self.host.write("usr/share/man/man8/placeholder", "")
+        (self.host.root / "usr/share/man/man8").mkdir(parents=True)
 
     def close(self) -> None:
         self.nginx.stop()
@@ -297,6 +297,7 @@ def test_the_program_alone(world: World) -> None:
     )  # fmt: skip
     assert done.code == 0, done.said
     assert "is installed and runs as a service of systemd; the server has answered it" in done.out
+    assert "would remove /usr/share/man/man8/bbs-agent.8" in done.out
     assert "Server    " + world.url in done.out and '{"running":true' in done.out
     assert "would remove /usr/local/bin/bbs-agent" in done.out
     assert re.search(r"^OK    api_key ", done.out, re.M), done.out
