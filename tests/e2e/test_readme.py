@@ -8,6 +8,7 @@ sudo, which a test has no password for, is a script that runs the rest.
 A command that is neither run nor listed as not run fails, and so does a list
 that names what README.md does not."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -304,6 +305,28 @@ def test_the_program_alone(world: World) -> None:
     assert "bbs-agent is uninstalled" in done.out
     assert world.host.files() == before
     picture(done.out)
+
+
+@needs_root
+def test_the_picture_of_install(world: World) -> None:
+    """On a terminal each of its lines comes, in this order."""
+    [shown] = [text for _, text in BLOCK.findall(README) if text.startswith("# bbs-agent install")]
+    state = world.bbs.state
+    state.ssh_private_key = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END-----"
+    state.ssh = {"ssh_unix_user": "u1", "server_host": "127.0.0.1", "ssh_port": 2222}
+    ours, theirs = os.openpty()
+    line = world.line(f"{PROGRAM} {INSTALL}")
+    done = world.host.run(f"cd /tmp; chmod +x bbs-agent-x86_64; {line} >&9 2>&9", terminal=theirs)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while part := os.read(ours, 65536):
+            told += part
+    os.close(ours)
+    assert done.code == 0, told
+    lines = iter(re.sub(r"\d+", "N", text) for text in told.decode().splitlines())
+    for text in shown.splitlines()[1:]:
+        assert re.sub(r"\d+", "N", text) in lines, (text, told.decode())
 
 
 def picture(out: str) -> None:
