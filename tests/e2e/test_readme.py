@@ -167,6 +167,18 @@ def test_what_the_log_is_said_to_say() -> None:
     assert not unknown
 
 
+def test_doctors_checks() -> None:
+    """Each of them, in their order."""
+    rows = re.findall(r'^    \{"([a-z_]+)", doctor_\w+\}', words.source("cli/doctor.c"), re.M)
+    part = README[README.index("\n## Doctor") : README.index("\n## Troubleshooting")]
+    table = part[part.index("| check | |") :]
+    told = re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?`) \|", table, re.M)))
+    assert told == rows and len(rows) == 19
+    [picture] = re.findall(r"^```text\n(.*?)^```", part, re.M | re.S)
+    shown = [line.split()[1] for line in picture.splitlines()]
+    assert shown == rows[: len(shown)]
+
+
 @runs("make help")
 def test_make_help() -> None:
     told = make("help").stdout
