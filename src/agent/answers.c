@@ -78,7 +78,8 @@ void answers_ssh_key(struct agent *a, const struct json *j, uint64_t now)
 	(void)now;
 	keep_ssh_info(a, j);
 	if (answer_ssh_key(j, &key) != 0) {
-		log_warning("the server's answer holds no SSH private key");
+		log_warning("the server's answer holds no SSH private key: "
+			    "provision SSH for this client anew there");
 	} else if (file_write(a->paths->ssh_key, key.data, key.len, 0600)) {
 		log_error("cannot write the SSH key to %s: %s",
 		    a->paths->ssh_key, strerror(errno));
@@ -184,7 +185,8 @@ static void check_jobs(
 			    jobs_was_done(&a->jobs, id, now) ||
 			    recovery_has(a, id))
 				continue;
-			log_warning("job %lld: unknown here, reported as "
+			log_warning("job %lld: the server asks about it, but "
+				    "it does not run here: reported as "
 				    "abandoned",
 			    (long long)id);
 			spool_add_sentence(a, id, REPORT_ABANDONED,
@@ -192,7 +194,8 @@ static void check_jobs(
 			    "restarted, or the job never arrived");
 		} else if (is_heartbeat && job->state == JOB_RUNNING &&
 			   now - job->accepted_at >= FRESH_MS) {
-			log_warning("job %lld: the server calls it stalled",
+			log_warning("job %lld: the server calls it stalled "
+				    "and has given it up: stopping it",
 			    (long long)id);
 			runner_stop_job(job, STOP_GIVEN_UP);
 		}
@@ -233,7 +236,8 @@ void answers_tasks(struct agent *a, const struct json *j, uint64_t now)
 		}
 		take_task(a, j, e, now);
 	}
-	a->poll_at = now + calls_poll_every(a, now);
+	a->poll_at = a->poll_again ? now : now + calls_poll_every(a, now);
+	a->poll_again = false;
 	jobs_forget_unnamed(&a->jobs, a->polls_done);
 	check_jobs(a, j, false, now);
 }

@@ -302,7 +302,9 @@ static void forget_job(struct agent *a, struct job *job)
 /* The server does not know a job that we told of. */
 static void job_is_gone(struct agent *a, struct job *job)
 {
-	log_warning("job %lld: the server does not know it any more",
+	log_warning(
+	    "job %lld: the server does not know it any more: going on without "
+	    "telling it",
 	    (long long)job->id);
 	job->gone = true;
 	if (job->state == JOB_STARTING)
@@ -328,7 +330,8 @@ static void failed(struct agent *a, enum call call, struct job *job,
 		trouble_end(&a->trouble, now);
 		job_is_gone(a, job);
 	} else if (call == CALL_SSH_KEY && answered && r->status == 404) {
-		log_info("the server has no SSH key for this client yet");
+		log_info("the server has no SSH key for this client yet: "
+			 "provision SSH for it there; it is asked again");
 	} else if (r->result == NET_JSON) {
 		/* Not worth a pause: the next poll comes as ever. */
 		trouble_add(

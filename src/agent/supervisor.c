@@ -214,8 +214,10 @@ static void take_signals(struct agent *a, uint64_t now)
 			begin_stop(a, now);
 			break;
 		case SIGUSR1:
-			/* Somebody wants it now, trouble or not. */
+			/* Somebody wants it now, trouble or not, and not
+			 * what the server said before. */
 			a->poll_at = now;
+			a->poll_again = a->call == CALL_TASKS;
 			a->trouble.hold_until = 0;
 			break;
 		case SIGUSR2:

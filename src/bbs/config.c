@@ -414,8 +414,8 @@ int config_load(struct config *c, const char *path, struct buf *warnings,
 	if (file_read(path, &text) != 0) {
 		*missing = errno == ENOENT;
 		buf_addf(why, "cannot read %s: %s%s", path, strerror(errno),
-		    *missing ? ": this host is not configured; write [server] "
-			       "url and api_key into it"
+		    *missing ? ": this host is not configured: run "
+			       "bbs-agent install"
 			     : "");
 		goto out;
 	}

@@ -19,6 +19,7 @@
 /* An agent that has just taken the lock writes the file within a moment. */
 #define LOOK_TRIES 20
 #define LOOK_EVERY_MS 50
+#define FRESH_S 3
 
 /* How the service is started here. */
 static void add_start(const struct paths *p, struct buf *why)
@@ -107,12 +108,19 @@ void status_look_release(struct status_look *look)
 	buf_release(&look->why);
 }
 
+/* Its first answer is about to come, or to be told. */
+static bool is_fresh(const struct status *s)
+{
+	return s->answered <= 0 && s->failures == 0 && !s->stopping &&
+	       clock_wall() - s->started < FRESH_S;
+}
+
 /* The same, with patience for one that has just been started. */
 static void look_closely(const struct paths *p, struct status_look *look)
 {
 	for (int i = 0; i < LOOK_TRIES; i++) {
 		status_look(p, look);
-		if (!look->running || look->told)
+		if (!look->running || (look->told && !is_fresh(&look->s)))
 			return;
 		status_look_release(look);
 		poll(NULL, 0, LOOK_EVERY_MS);

@@ -235,11 +235,14 @@ static enum ssh_test judge(struct worker *w, int code, const char *out,
 	}
 	if (strstr(err, "Permission denied") != NULL ||
 	    ssh_is_refused(err, strlen(err))) {
-		buf_adds(text, "the server refuses this host's SSH key");
+		buf_adds(text, "the server refuses this host's SSH key: a new "
+			       "one is fetched; if it stays so, provision SSH "
+			       "for this client anew there");
 		return SSH_TEST_STALE;
 	}
 	buf_addf(text, "no SSH connection to the server (code %d): ", code);
 	text_add_escaped(text, err, text_cut(err, strlen(err), 300));
+	buf_adds(text, ": is SSH running there, and its port open?");
 	return SSH_TEST_FAILED;
 }
 

@@ -48,8 +48,8 @@ static int dial_dns_fault(struct fault *fault, const char *host, int error)
 	else if (error == EAI_SYSTEM)
 		why = strerror(errno);
 	return fault_set(fault, NET_DNS,
-	    "cannot find the address of %s (DNS: %s): check the name in "
-	    "config.ini, /etc/resolv.conf and the network",
+	    "cannot find the address of %s (DNS: %s): check the name, "
+	    "/etc/resolv.conf and the network",
 	    host, why);
 }
 

@@ -203,12 +203,14 @@ static void trust_say_anchor(struct trust_judge *j, const struct trust_chain *t)
 		cert_add_name(why, &t->missing);
 	}
 	if (file != NULL)
-		buf_addf(why, ", which is not in %s", file);
+		buf_addf(why, self ? ", and not in %s" : ", which is not in %s",
+		    file);
 	if (file != NULL && !self && j->count == 1)
 		buf_adds(why, " and not sent by the server: give the server "
 			      "its full chain");
 	else
-		buf_adds(why, ": set ca_file to its CA's certificate");
+		buf_addf(why, ": set ca_file to %s",
+		    self ? "this certificate" : "its CA's certificate");
 	buf_adds(why, ", or set pin_sha256 to its key (");
 	trust_add_hash(why, leaf);
 	buf_adds(why, ", to be compared on the server)");

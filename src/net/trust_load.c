@@ -160,8 +160,9 @@ static int trust_load_files(const char *path, const char *also, bool exact,
 		goto out;
 	}
 	if (file_read(path, &text) != 0) {
-		buf_addf(why, "cannot read the CA certificates in %s: %s", path,
-		    strerror(errno));
+		buf_addf(why,
+		    "cannot read the CA certificates in %s: %s: check ca_file",
+		    path, strerror(errno));
 		goto out;
 	}
 	trust_read(&r, &text);

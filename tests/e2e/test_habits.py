@@ -229,6 +229,18 @@ def test_it_polls_at_once(bbs: BBS, agent: Agent) -> None:
     bbs.wait_request("tasks", polls + 1, 3)
 
 
+def test_it_polls_once_more_when_one_is_under_way(bbs: BBS, agent: Agent) -> None:
+    """What that one's answer says may be older than what is asked for."""
+    bbs.state.poll_interval = 3600
+    bbs.fault("tasks", "slow", times=1, seconds=1.5)
+    agent.configure(bbs)
+    agent.start()
+    agent.wait_log("GET /api/agent/tasks")
+    os.kill(agent.pid, signal.SIGUSR1)
+    agent.wait_log("tasks: 200")
+    bbs.wait_request("tasks", 2, 5)
+
+
 def test_it_polls_at_once_after_an_outage(bbs: BBS, agent: Agent) -> None:
     bbs.state.poll_interval = 3600
     agent.configure(bbs)

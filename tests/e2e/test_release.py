@@ -15,6 +15,8 @@ from support.agent import BINARY, TOP
 from support.maker import ARCH, KNOWN, Maker, install, openssl
 
 pytestmark = pytest.mark.skipif(not KNOWN, reason="not a release's name")
+# The manual page and the completions.
+AIDS = ["bbs-agent.8", "bbs-agent.bash", "bbs-agent.fish", "bbs-agent.zsh"]
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_what_is_in_it(maker: Maker) -> None:
     version = subprocess.run([BINARY, "version"], capture_output=True, text=True).stdout.split()[1]
     assert re.search(rf"{ARCH} +{BINARY.stat().st_size}  OK, says this test\n", said)
     assert "not signed" in said and len(said.splitlines()) == 3
-    names = ["README.md", "SHA256SUMS", f"bbs-agent-{ARCH}", "install.sh"]
+    names = ["README.md", "SHA256SUMS", f"bbs-agent-{ARCH}", "install.sh", *AIDS]
     assert sorted(maker.listing()) == sorted([*names, f"bbs-agent-{version}-{ARCH}.tar.gz"])
     assert (maker.out / "README.md").read_bytes() == (TOP / "dist/README.md").read_bytes()
     sums = (maker.out / "SHA256SUMS").read_text().splitlines()
@@ -38,7 +40,8 @@ def test_what_is_in_it(maker: Maker) -> None:
         lines = "\n".join(sums if check[0] != "busybox" else sums[1:])
         done = subprocess.run(check, input=lines, cwd=maker.out, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert done.stdout == f"bbs-agent-{ARCH}: OK\ninstall.sh: OK\n"
+        names = [f"bbs-agent-{ARCH}", *AIDS, "install.sh"]
+        assert done.stdout == "".join(f"{name}: OK\n" for name in names)
 
 
 def test_the_same_again(maker: Maker) -> None:
@@ -58,7 +61,8 @@ def test_a_bundle(maker: Maker) -> None:
         members = tar.getmembers()
     top = maker.bundle.name.removesuffix(".tar.gz")
     assert [m.name for m in members] == [top, *(f"{top}/{name}" for name in sorted(
-        ["SHA256SUMS", "SHA256SUMS.sig", f"bbs-agent-{ARCH}", "borg", "ca.pem", "install.sh"]))]  # fmt: skip
+        ["SHA256SUMS", "SHA256SUMS.sig", f"bbs-agent-{ARCH}", "borg", "ca.pem", "install.sh",
+         *AIDS]))]  # fmt: skip
     text = (TOP / "src/base/version.h").read_text()
     released = re.search(r"BBS_RELEASED (\d+)", text)
     assert released is not None

@@ -39,6 +39,14 @@ def test_an_idle_agent(started: Agent, bbs: BBS) -> None:
     assert "\033" not in done.stdout
 
 
+def test_right_behind_the_first_answer(started: Agent) -> None:
+    """The file is a moment behind; somebody who has just installed is not told
+    that nothing has answered."""
+    done = status(started)
+    assert done.returncode == 0 and "answered" in done.stdout
+    assert "has not answered yet" not in done.stdout
+
+
 def test_json(started: Agent, bbs: BBS) -> None:
     found = wait_told(started, lambda s: s["borg"]["path"] and s["server"]["answered"])
     assert set(found) == KEYS

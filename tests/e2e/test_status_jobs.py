@@ -4,9 +4,11 @@ agent."""
 import re
 import signal
 import time
+from typing import Any
 
 import pytest
 
+from support.agent import TOP
 from support.fakeborg import COMPLETE, HALF_WAY
 from support.site import MakeFaked
 from support.status import fits, on_terminal, seconds, status, told, wait_told
@@ -30,6 +32,35 @@ def test_a_running_backup_has_a_bar(faked: MakeFaked) -> None:
     wait_told(world.agent, lambda s: s["history"] and not s["jobs"])
     shown = status(world.agent).stdout
     assert re.search(rf"{job.id} backup +{time.strftime('%Y')}\S+ \S+ +completed .* 6\.0 MB", shown)
+
+
+def names(found: Any) -> set[str]:
+    """Of all members, at any depth."""
+    if isinstance(found, list):
+        return set().union(*map(names, found))
+    return set(found).union(*map(names, found.values())) if isinstance(found, dict) else set()
+
+
+def test_the_json_is_what_the_readme_says(faked: MakeFaked) -> None:
+    """Key by key, none more and none less."""
+    text = (TOP / "README.md").read_text()
+    text = text[text.index("### Status as JSON") :]
+    text = text[: text.index("\n## ")]
+    table = re.findall(r"^\| (`.*?) \|(.*)\|$", text, re.M)
+    first = {name for keys, _ in table for name in re.findall(r"`(\w+)`", keys)}
+    world = faked(HALF_WAY)
+    job = world.order()
+    (world.borg.dir / "go").touch()
+    world.bbs.wait_status(job, 30)
+    (world.borg.dir / "go").unlink()
+    world.order(expected_files=1000)
+    found = wait_told(world.agent, lambda s: s["jobs"] and s["history"])
+    assert set(found) == first | {"running"}
+    told = set(re.findall(r"`(\w+)`", "".join(f"{a} {b}" for a, b in table)))
+    values = {"waiting", "starting", "running", "reporting", "completed", "failed", "abandoned",
+              "works", "refused", "missing", "untested"}  # fmt: skip
+    assert told - values == names(found) - values
+    (world.borg.dir / "go").touch()
 
 
 def test_the_last_ten_jobs_outlive_a_restart(faked: MakeFaked) -> None:

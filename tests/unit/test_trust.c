@@ -357,7 +357,7 @@ static void exactly_in_ca_file(void **state)
 	policy.host = "self.test";
 	refused("self", "self-signed");
 	policy.host = "flat.test";
-	refused("flat", "self-signed, which is not in the file");
+	refused("flat", "self-signed, and not in the file");
 	/* A certificate that is no CA signs nothing. */
 	anchors("noca.pem");
 	refused("nocaleaf", "not allowed to sign");
