@@ -76,7 +76,8 @@ def test_a_host_that_lacks_layers(bbs: BBS, agent: Agent, kinds: list[str], miss
     agent.configure(bbs)
     agent.prefix = lacking(*kinds)
     agent.start()
-    bbs.wait_polls(2)
+    # A report is sent by a process of its own, of which nothing more is said.
+    bbs.wait_status(bbs.add_task({"task": "list_dir", "path": "/etc"}))
     said = [line for line in agent.log.splitlines() if "sandbox" in line and " DEBUG" not in line]
     wanted = missing if LANDLOCK or "landlock" in kinds else missing.replace("own, ", "own, Landlock, ")
     assert len(said) == 1 and f"; not to be had here: {wanted}" in said[0], said
