@@ -51,7 +51,7 @@ struct net {
 	pid_t pid; /* 0: none */
 	pid_t old; /* killed and perhaps not reaped yet */
 	struct frame_link link;
-	bool linked, announced, recycle;
+	bool linked, recycle;
 	bool greeted; /* READY came; a second one would be a flood */
 	uint64_t started, next_start;
 	int status; /* of the process that ended, -1: not known */
@@ -307,19 +307,20 @@ bool net_reap(struct net *n, pid_t pid, int status)
 	return true;
 }
 
-/* One line, once; those of later processes are for who looks for them. */
+/* One line, once; those of other processes are for who looks for them. */
 static void net_announce(struct net *n)
 {
+	static bool announced;
 	struct buf line = BUF_INIT(3 * NET_WHY_MAX);
-	enum log_level level = n->announced || n->downloads ? LOG_LEVEL_DEBUG
-			       : n->note.len > 0	    ? LOG_LEVEL_WARNING
-							    : LOG_LEVEL_INFO;
+	enum log_level level = announced || n->downloads ? LOG_LEVEL_DEBUG
+			       : n->note.len > 0	 ? LOG_LEVEL_WARNING
+							 : LOG_LEVEL_INFO;
 
 	sandbox_describe(
 	    &line, n->mask, buf_str(&n->layers), buf_str(&n->note));
 	log_at(level, "network process %d: sandbox: %s", (int)n->pid,
 	    buf_str(&line));
-	n->announced = true;
+	announced = true;
 	buf_release(&line);
 }
 

@@ -314,6 +314,8 @@ long tls_read(struct tls *t, char *data, size_t len, uint64_t deadline)
 	if (n > len)
 		n = len;
 	memcpy(data, bytes, n);
+	/* Passphrases come this way; the next record may be shorter. */
+	mem_wipe(bytes, n);
 	br_ssl_engine_recvapp_ack(eng, n);
 	return (long)n;
 }

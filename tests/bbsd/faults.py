@@ -34,6 +34,11 @@ class Fault:
     kind: str
     times: int = 1
     options: dict[str, Any] = field(default_factory=dict)
+    job_id: int | None = None  # None: any, or none
+
+    def is_for(self, request: Request) -> bool:
+        about = (request.json or {}).get("job_id")
+        return self.endpoint in ("*", request.endpoint) and self.job_id in (None, about)
 
     def play(self, exchange: Exchange) -> bool:
         return KINDS[self.kind](exchange, **self.options)

@@ -107,3 +107,44 @@ def become(agent: Agent, place: Path) -> None:
     agent.prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     for path in [place, *place.rglob("*")]:
         os.chown(path, 65534, 65534, follow_symlinks=False)
+
+
+# what is left when a job is over
+
+
+def memory_has(pid: int, secret: bytes) -> list[str]:
+    """The maps of a process in which it stands."""
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            first, _, last = line.split()[0].partition("-")
+            if line.split()[1][0] != "r" or "[v" in line:
+                continue
+            memory.seek(int(first, 16))
+            if secret in memory.read(int(last, 16) - int(first, 16)):
+                found.append(line)
+    return found
+
+
+@root
+def test_a_jobs_secrets_go_with_it(faked: MakeFaked, place: Path) -> None:
+    """Its passphrase, key and password, when it has ended and been reported,
+    are in no process of the agent's any more."""
+    world = faked(HOLD + "summary()")
+    world.agent.configure(world.bbs, agent={"poll_interval": 1, "log_level": "INFO"})
+    phrase, key = "a-phrase-of-its-own", "PRIVATE-KEY-OF-THE-REPOSITORY"
+    password = "a-password-of-its-own"
+    dump = {"slug": "mysql_dump", "config": {"host": "127.0.0.1", "port": "1", "user": "u",
+                                             "password": password, "databases": "a",
+                                             "dump_dir": str(place / "dumps")}}  # fmt: skip
+    job = world.bbs.add_backup("/nonexistent/r", ["/etc/hostname"], phrase,
+                               remote_ssh_key=f"{key}\nmore of it\n", plugins=[hook(place), dump])  # fmt: skip
+    world.bbs.wait(lambda: world.borg.runs(), 20)
+    assert memory_has(world.agent.pid, phrase.encode()), "nothing would be seen"
+    (world.borg.dir / "go").touch()
+    world.bbs.wait_status(job)
+    world.agent.wait_jobless()
+    world.bbs.wait_polls(2)
+    for secret in (phrase, key, password):
+        for found in world.agent.own_processes():
+            assert not memory_has(found.pid, secret.encode()), f"{secret} in {found}"

@@ -22,7 +22,7 @@ FILES = [
     "var/lib/bbs-agent/done", "var/lib/bbs-agent/hooks.json", "var/lib/bbs-agent/history.json",
     "var/lib/bbs-agent/spool/0006000000000000-7.json", "var/lib/bbs-agent/journal/8.log",
     "run/bbs-agent/status.json", "run/bbs-agent/status.json.new", "run/bbs-agent/ssh-client",
-    "run/bbs-agent/remote-key-1", "run/bbs-agent/secret-1",
+    "run/bbs-agent/remote-key-1", "run/bbs-agent/secret-1", "run/bbs-agent/hook-passphrase-1",
 ]  # fmt: skip
 Plant = Callable[[Path, Path], object]
 KINDS: dict[str, Plant] = {
