@@ -326,7 +326,7 @@ static int net_take_ready(struct net *n, const struct frame *f)
 	if (!n->announced && !n->downloads)
 		log_info("network process %d: sandbox: %s", (int)n->pid, text);
 	else
-		log_debug("network process %d: sandbox: %s (%#x)", (int)n->pid,
+		log_debug("network process %d: sandbox: %s (0x%x)", (int)n->pid,
 		    text, (unsigned)mask);
 	n->announced = true;
 	n->mask = (unsigned)mask;
