@@ -30,6 +30,7 @@ struct tls {
 	struct trust_judge *judge;
 	int fd;
 	bool resumable;		/* the client holds a session worth resuming */
+	bool asked;		/* something was sent: the answer takes a while */
 	uint64_t judged;	/* when its certificate was judged */
 	unsigned char first[8]; /* the first bytes that came */
 	size_t first_len;
@@ -141,6 +142,7 @@ static int tls_send(struct tls *t, const unsigned char *bytes, size_t len,
 	ssize_t n = send(t->fd, bytes, len, MSG_NOSIGNAL);
 
 	*sent = n > 0 ? (size_t)n : 0;
+	t->asked = true;
 	if (n >= 0 || errno == EINTR)
 		return 0;
 	if (errno != EAGAIN)
@@ -193,6 +195,9 @@ static int tls_receive(struct tls *t, uint64_t deadline)
 
 	if (t->ahead_at < t->ahead_len)
 		return 0;
+	if (t->asked && dial_wait(t->fd, POLLIN, deadline) == 0)
+		return TLS_TIMEOUT;
+	t->asked = false;
 	n = recv(t->fd, t->ahead, sizeof(t->ahead), 0);
 	t->ahead_at = t->ahead_len = 0;
 	if (n < 0 && errno == EINTR)
