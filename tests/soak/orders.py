@@ -27,6 +27,12 @@ class Order:
     def __str__(self) -> str:
         return f"{self.kind} {self.job.id}"
 
+    @property
+    def over(self) -> bool:
+        """Told, or cancelled before anybody had heard of it."""
+        job = self.job
+        return job.terminal and bool(job.reports or not job.progress)
+
 
 def mark(w: World, seconds: float = 0) -> dict[str, str]:
     return {MARK: f"job-{w.bbs.state.next_id},{seconds:.3f}"}
@@ -57,6 +63,12 @@ def hook(w: World, rng: random.Random) -> Order:
     plugins = hooked(w, rng)
     job = w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=env, plugins=plugins)
     return Order("hook", job, hooks=True)
+
+
+def endless(w: World, rng: random.Random) -> Order:
+    """It ends with the agent or its worker, or is cancelled."""
+    job = w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=mark(w, 3600))
+    return Order("endless", job)
 
 
 def backup(w: World, rng: random.Random) -> Order:
@@ -120,7 +132,7 @@ def hook_test(w: World, rng: random.Random) -> Order:
 
 def mixture(w: World, rng: random.Random) -> list[Order]:
     """One that takes a moment, and a few beside and behind it."""
-    first = rng.choices((quick, hook, backup, restore, upkeep), (2, 3, 4, 2, 2))[0]
+    first = rng.choices((quick, hook, backup, restore, upkeep, endless), (2, 3, 4, 2, 2, 2))[0]
     rest = rng.choices((quick, hook, look, hook_test), (2, 2, 3, 2), k=rng.randint(1, 3))
     made = [first, *rest]
     if rng.random() < 0.3:
