@@ -49,13 +49,15 @@ def hooked(w: World, rng: random.Random) -> list[dict[str, Any]]:
 
 
 def quick(w: World, rng: random.Random) -> Order:
-    """borg pretends; a key of a remote repository may lie in a file."""
-    env = mark(w, rng.uniform(0, 1))
-    more: dict[str, Any] = {"remote_ssh_key": REMOTE_KEY} if rng.random() < 0.3 else {}
-    if more:
-        env["BORG_RSH"] = w.sshd.access.rsh("/var/lib/bbs/key")
-    job = w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=env, **more)
-    return Order("quick", job)
+    """borg pretends."""
+    return Order("quick", keyed(w, rng.uniform(0, 1)))
+
+
+def keyed(w: World, seconds: float) -> Job:
+    """The key of a remote repository lies in a file meanwhile."""
+    env = mark(w, seconds) | {"BORG_RSH": w.sshd.access.rsh("/var/lib/bbs/key")}
+    return w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=env,
+                            remote_ssh_key=REMOTE_KEY)  # fmt: skip
 
 
 def hook(w: World, rng: random.Random) -> Order:
@@ -67,8 +69,7 @@ def hook(w: World, rng: random.Random) -> Order:
 
 def endless(w: World, rng: random.Random) -> Order:
     """It ends with the agent or its worker, or is cancelled."""
-    job = w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=mark(w, 3600))
-    return Order("endless", job)
+    return Order("endless", keyed(w, 3600))
 
 
 def backup(w: World, rng: random.Random) -> Order:
