@@ -33,8 +33,8 @@ Say = Callable[[str], None]
 SPEED = 10
 OPEN_JOBS = 3
 CALM_SECONDS = 40
-# What may be more at the end than after the warm-up: pages that the kernel
-# happens to share with nobody any more, and the C library's spare memory.
+# What may be more at the end than after the warm-up: the C library's spare
+# memory, and pages that are shared with nobody any more.
 GROWTH_KIB = 64
 POLLS_A_FAULT = 25
 
@@ -180,15 +180,16 @@ class Long:
                          f"{[str(p) for p in process.descendants(self.agent.pid)]}")  # fmt: skip
         for _ in range(20):
             self.poll()
-        pids = [p.pid for p in self.agent.own_processes()]
+        while len(pids := [p.pid for p in self.agent.own_processes()]) != 2:
+            time.sleep(0.1)  # it looks at borg now and then
         descriptors = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
         return Figures(self.polls, len(self.orders), process.pss_kib(pids), descriptors, len(pids),
                        self.agent.files())  # fmt: skip
 
     def is_calm(self) -> bool:
         self.poll()
-        below = [p for p in process.descendants(self.agent.pid)]
-        return (all(o.job.reports for o in self.orders) and len(below) == 1
+        return (all(o.job.reports for o in self.orders)
+                and len(process.descendants(self.agent.pid)) == 1
                 and not self.agent.spool() and not list((self.agent.var / "journal").iterdir()))  # fmt: skip
 
     def check(self) -> None:
@@ -203,12 +204,14 @@ class Long:
                 raise Broken(f"{o}: nothing but the server failed: {o.job.reports[0]}")
         if self.bbs.violations:
             raise Broken(f"the server was sent what it must not be: {self.bbs.violations}")
-        stray = [p for p in process.descendants(os.getpid()) if self.is_stray(p)]
-        if stray:
-            raise Broken(f"left behind: {[str(p) for p in stray]}")
+        if not wait_for(lambda: not self.strays(), CALM_SECONDS):
+            raise Broken(f"left behind: {[str(p) for p in self.strays()]}")
 
-    def is_stray(self, p: process.Process) -> bool:
-        return p.state != "Z" and p.pid != self.agent.pid and p.parent != self.agent.pid
+    def strays(self) -> list[process.Process]:
+        """Neither the agent nor its network process."""
+        found = process.descendants(os.getpid())
+        mine = {self.agent.pid, *(p.pid for p in self.agent.own_processes())}
+        return [p for p in found if p.state != "Z" and p.pid not in mine]
 
 
 def flat(before: Figures, after: Figures) -> None:

@@ -27,6 +27,12 @@ class Order:
     def __str__(self) -> str:
         return f"{self.kind} {self.job.id}"
 
+    @property
+    def over(self) -> bool:
+        """Told, or cancelled before anybody had heard of it."""
+        job = self.job
+        return job.terminal and bool(job.reports or not job.progress)
+
 
 def mark(w: World, seconds: float = 0) -> dict[str, str]:
     return {MARK: f"job-{w.bbs.state.next_id},{seconds:.3f}"}
@@ -43,13 +49,15 @@ def hooked(w: World, rng: random.Random) -> list[dict[str, Any]]:
 
 
 def quick(w: World, rng: random.Random) -> Order:
-    """borg pretends; a key of a remote repository may lie in a file."""
-    env = mark(w, rng.uniform(0, 1))
-    more: dict[str, Any] = {"remote_ssh_key": REMOTE_KEY} if rng.random() < 0.3 else {}
-    if more:
-        env["BORG_RSH"] = w.sshd.access.rsh("/var/lib/bbs/key")
-    job = w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=env, **more)
-    return Order("quick", job)
+    """borg pretends."""
+    return Order("quick", keyed(w, rng.uniform(0, 1)))
+
+
+def keyed(w: World, seconds: float) -> Job:
+    """The key of a remote repository lies in a file meanwhile."""
+    env = mark(w, seconds) | {"BORG_RSH": w.sshd.access.rsh("/var/lib/bbs/key")}
+    return w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=env,
+                            remote_ssh_key=REMOTE_KEY)  # fmt: skip
 
 
 def hook(w: World, rng: random.Random) -> Order:
@@ -57,6 +65,11 @@ def hook(w: World, rng: random.Random) -> Order:
     plugins = hooked(w, rng)
     job = w.bbs.add_backup(NOWHERE, ["/etc/hostname"], "secret-phrase", env=env, plugins=plugins)
     return Order("hook", job, hooks=True)
+
+
+def endless(w: World, rng: random.Random) -> Order:
+    """It ends with the agent or its worker, or is cancelled."""
+    return Order("endless", keyed(w, 3600))
 
 
 def backup(w: World, rng: random.Random) -> Order:
@@ -120,7 +133,7 @@ def hook_test(w: World, rng: random.Random) -> Order:
 
 def mixture(w: World, rng: random.Random) -> list[Order]:
     """One that takes a moment, and a few beside and behind it."""
-    first = rng.choices((quick, hook, backup, restore, upkeep), (2, 3, 4, 2, 2))[0]
+    first = rng.choices((quick, hook, backup, restore, upkeep, endless), (2, 3, 4, 2, 2, 2))[0]
     rest = rng.choices((quick, hook, look, hook_test), (2, 2, 3, 2), k=rng.randint(1, 3))
     made = [first, *rest]
     if rng.random() < 0.3:
