@@ -163,8 +163,7 @@ static void take_up(struct agent *a, int64_t id, const char *boot, uint64_t now)
 		log_info("job %lld: its process (%d) outlived the agent: "
 			 "waiting for its end",
 		    (long long)id, (int)j.worker.pid);
-	} else if (rc == 0 && j.worker.pid == 0 && j.owed_count == 0 &&
-		   is_untold(a, id, now)) {
+	} else if (rc == 0 && !j.begun && is_untold(a, id, now)) {
 		l->state = LOST_UNTOLD;
 	} else {
 		read_again(a, l, now);

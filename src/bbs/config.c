@@ -296,6 +296,7 @@ void config_release(struct config *c)
 		case VALUE_TEXT:
 		case VALUE_SECRET:
 		case VALUE_URL:
+		case VALUE_SOURCE:
 		case VALUE_PROXY:
 		case VALUE_PATH:
 		case VALUE_LIST:

@@ -287,6 +287,11 @@ static void take_text(
 static int take_record(struct journal *to, const struct json *j)
 {
 	int rc = 0;
+	int64_t version = 0;
+	/* The first record announces; each other one says that it went on. */
+	if (json_int(j, json_get(j, 0, "journal"), &version) != 0 ||
+	    version != 1)
+		to->begun = true;
 	char *key = json_strdup(j, json_get(j, 0, "owed"));
 	if (key != NULL)
 		rc = take_owed(to, j, key);

@@ -57,7 +57,8 @@ struct owed {
 
 struct journal {
 	char boot[BOOT_ID_SIZE]; /* under which its worker ran */
-	struct proc worker;	 /* pid 0: it was never started */
+	struct proc worker;	 /* pid 0: none is known */
+	bool begun; /* more than announced, also by a version to come */
 	struct proc group;
 	bool reported;
 	char type[64];

@@ -58,12 +58,14 @@ static const unsigned char key_head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07,
 static const char *next_key(const char *pem, struct buf *der)
 {
 	static const char begin[] = "-----BEGIN PUBLIC KEY-----";
-	const char *at = strstr(pem, begin);
-	const char *end = at != NULL ? strstr(at + 1, "-----END") : NULL;
+	const char *at = strstr(pem, begin), *end = NULL;
 	buf_reset(der);
+	if (at != NULL) {
+		at += strlen(begin);
+		end = strstr(at, "-----END");
+	}
 	if (end == NULL)
 		return NULL;
-	at += strlen(begin);
 	/* Line ends are passed over. */
 	digits_add_base64(der, at, (size_t)(end - at));
 	return end;

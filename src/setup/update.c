@@ -29,7 +29,7 @@
 
 /* An agent that has nothing to do takes over at once and is answered within
  * seconds; one that is busy does it when its job is done. */
-#define TAKE_OVER_MS 5000
+#define TAKE_OVER_MS 3000
 #define ANSWER_MS 60000
 #define STEP_MS 100
 

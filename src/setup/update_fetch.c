@@ -12,6 +12,7 @@
 #include "setup/server.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -58,12 +59,16 @@ static int get_text(const struct config *c, const struct paths *p,
     const char *base, const char *name, uint32_t ms, struct buf *text,
     struct buf *why)
 {
-	int rc = -1, file = file_unnamed(p->state);
-	if (file < 0) {
-		buf_addf(
-		    why, "cannot write into %s: %s", p->state, strerror(errno));
+	struct buf dir = BUF_INIT(PATH_MAX);
+	/* An agent that never ran has no directory for its state yet. */
+	file_nearest(p->state, &dir);
+	int rc = -1, file = file_unnamed(buf_str(&dir));
+	if (file < 0)
+		buf_addf(why, "cannot write into %s: %s", buf_str(&dir),
+		    strerror(errno));
+	buf_release(&dir);
+	if (file < 0)
 		return -1;
-	}
 	if (get(c, base, name, (uint32_t)text->max, ms, file, why) == 0) {
 		rc = lseek(file, 0, SEEK_SET) == 0 ? file_read_fd(file, text)
 						   : -1;

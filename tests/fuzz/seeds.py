@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bbsd.ca import CA  # noqa: E402
+from bbsd.ca import CA, openssl  # noqa: E402
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HTTP = [
@@ -209,6 +209,30 @@ def certificates(ca: CA) -> list[bytes]:
     return [*pems, *ders]
 
 
+def judged(keys: bytes, text: bytes, signature: bytes) -> bytes:
+    return struct.pack(">BHH", 7, len(keys), len(text)) + keys + text + signature
+
+
+def releases(directory: Path) -> list[bytes]:
+    """Lists with signatures of keys made here, and such as must not be taken."""
+    directory.mkdir(parents=True, exist_ok=True)
+    keys, signatures, text = [], [], directory / "SHA256SUMS"
+    text.write_text(f"# bbs-agent 3.1.0\n{'0' * 64}  other\n{'ab' * 32}  bbs-agent-x86_64\n")
+    for number, curve in enumerate(("P-256", "P-256", "P-384")):
+        key = directory / f"{number}.key"
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", key)
+        keys.append(openssl("pkey", "-in", key, "-pubout"))
+        signatures.append(openssl("dgst", "-sha256", "-sign", key, text))
+    lines, (one, two, large) = text.read_bytes(), keys
+    return [
+        judged(one, lines, signatures[0]), judged(one + two, lines, signatures[1]),
+        judged(two, lines, signatures[0]), judged(large, lines, signatures[2]),
+        judged(one, lines.replace(b"3.1.0", b"3.01.0"), signatures[0]),
+        judged(one.replace(b"\n", b"\r\n"), lines.replace(b"\n", b"\r\n"), signatures[0]),
+        judged(b"", lines[lines.index(b"\n") + 1 :], b""), judged(one, b"# bbs-agent 3.1\n", b"0"),
+    ]  # fmt: skip
+
+
 def main(top: Path) -> None:
     programs = top.parent
     ca = CA(programs / "ca")
@@ -225,6 +249,7 @@ def main(top: Path) -> None:
         "frame": FRAMES,
         "tls": sessions(ca, programs / "fuzz_tls"),
         "cert": certificates(ca),
+        "release": releases(programs / "release"),
         "elf": [Path(p).read_bytes()[:65536] for p in ("/bin/true",)],
     }
     for name, inputs in seeds.items():

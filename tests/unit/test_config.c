@@ -223,6 +223,8 @@ static void words_and_paths(void **state)
 	    {"[policy]\ncommands = all", "borg or any"},
 	    {"[policy]\nhooks = maybe", "yes, no or a directory"},
 	    {"[update]\nurl = x", "https://host"},
+	    {"[update]\nurl = ftp://x", "or a directory"},
+	    {"[update]\npublic_key = key.pem", "absolute path"},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		bad(wrong[i].text, wrong[i].expected);
@@ -256,6 +258,8 @@ static void words_and_paths(void **state)
 	assert_true(config.verify);
 	good("[policy]\nhooks = no\n");
 	assert_string_equal(config.hooks, "no");
+	good("[update]\nurl = /srv/releases");
+	assert_string_equal(config.update_url, "/srv/releases");
 }
 
 static void pins(void **state)

@@ -100,6 +100,7 @@ static void signed_by_somebody_else(void **state)
 	assert_int_equal(verify_by(ONE, ""), -1);
 	static const char *const none[] = {"", "no key", P384,
 	    "-----BEGIN PUBLIC KEY-----\nMFkw",
+	    "-----BEGIN PUBLIC KEY------END",
 	    PEM("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"), PEM("")};
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		assert_int_equal(verify_by(none[i], SIG_ONE), -1);
