@@ -64,6 +64,7 @@ command debootstrap debootstrap
 command busybox busybox-static
 command dropbear dropbear-bin
 command nsenter util-linux
+python pytest python3-pytest
 "
 # What judges it; clang also compiles the tests' own libraries.
 lint="$build

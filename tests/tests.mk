@@ -211,7 +211,7 @@ e2e: $(BIN) $(CHECKS) $(CLOCK) $(FATAL)
 
 test-hosts:
 	tests/setup.sh hosts
-	$(MAKE) all
+	$(MAKE) all $(FATAL)
 	$(PYTHON) tests/hosts/run
 	$(MAKE) test-arch
 

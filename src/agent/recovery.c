@@ -198,7 +198,7 @@ void recovery_open(struct agent *a, uint64_t now)
 	const char *const dirs[] = {a->paths->etc, a->paths->state,
 	    a->paths->spool, a->paths->journal, a->paths->run};
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		file_sweep_temporary(dirs[i]);
+		file_sweep_temporary(dirs[i], "");
 }
 
 void recovery_polled(struct agent *a, const struct json *j, int tasks)

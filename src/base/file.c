@@ -259,20 +259,26 @@ int file_unnamed(const char *dir)
 }
 
 /* .NAME.12 hexadecimal digits.tmp */
+#define TEMPORARY_TAIL (1u + 12u + 4u)
+
 static bool file_is_temporary(const char *name)
 {
-	size_t len = strlen(name), tail = 1 + 12 + 4;
+	size_t len = strlen(name), tail = TEMPORARY_TAIL;
 	return name[0] == '.' && len > tail + 1 && name[len - tail] == '.' &&
 	       strspn(name + len - tail + 1, "0123456789abcdef") == 12 &&
 	       strcmp(name + len - 4, ".tmp") == 0;
 }
 
-void file_sweep_temporary(const char *dir)
+void file_sweep_temporary(const char *dir, const char *of)
 {
 	struct dirent *e;
+	size_t len = strlen(of);
 	DIR *d = opendir(dir);
 	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (file_is_temporary(e->d_name))
+		const char *name = e->d_name;
+		if (file_is_temporary(name) &&
+		    (len == 0 || (strncmp(name + 1, of, len) == 0 &&
+				     strlen(name + 1 + len) == TEMPORARY_TAIL)))
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
 	if (d != NULL)

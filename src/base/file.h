@@ -23,8 +23,9 @@ int file_mkdirs(const char *path, mode_t mode);
 int file_unnamed(const char *dir);
 /* Removes what lies below dir and dir itself, never following links. */
 int file_remove_tree(const char *dir);
-/* Removes from dir what a file_write that was killed left half written. */
-void file_sweep_temporary(const char *dir);
+/* Removes from dir what a file_write that was killed left half written; only
+ * of the file of that name, or with "" of all. */
+void file_sweep_temporary(const char *dir, const char *of);
 /* A program `to` (0755) with the bytes of `from`, synced, whole or not at
  * all; what had the name goes before. */
 int file_copy(const char *from, const char *to);

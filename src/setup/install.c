@@ -60,6 +60,7 @@ static int make_parent(struct plan *p, const char *path, struct buf *why)
 
 static int put_program(struct plan *p, struct buf *why)
 {
+	steps_sweep(&p->steps, p->program);
 	if (make_parent(p, p->program, why) != 0 ||
 	    steps_file(&p->steps, p->program, &p->self, 0755, why) != 0)
 		return -1;
@@ -122,6 +123,7 @@ static int put_service(struct plan *p, struct buf *why)
 	int rc = -1;
 	if (p->service_file == NULL)
 		return 0;
+	steps_sweep(&p->steps, p->service_file);
 	if (is_foreign(p->service_file))
 		stop_foreign(p);
 	if (service_text(&p->service, &text) != 0)

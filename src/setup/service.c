@@ -260,11 +260,14 @@ int service_disable(
 int service_forget(
     const struct service *v, const struct steps *s, struct buf *why)
 {
+	bool update = v->init == INIT_SYSV && host_has_program("update-rc.d");
+	bool managed =
+	    v->init != INIT_SYSV || update || host_has_program("chkconfig");
 	int rc = 0;
-	if (v->booted && v->init == INIT_SYSV &&
-	    host_has_program("update-rc.d"))
+	if (v->booted && update)
 		rc = RUN(s, why, "update-rc.d", SERVICE_NAME, "remove");
-	if (remove_links(v, s, why) != 0)
+	/* In a dry run those are still there that the manager would remove. */
+	if (!(s->dry && v->booted && managed) && remove_links(v, s, why) != 0)
 		rc = -1;
 	if (v->booted && v->init == INIT_SYSTEMD)
 		rc = RUN(s, why, "systemctl", "daemon-reload");

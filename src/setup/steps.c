@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +134,17 @@ int steps_remove_tree(const struct steps *s, const char *path, struct buf *why)
 				: unlink(path) == 0)
 		return 0;
 	return failed(why, "remove all of", path);
+}
+
+void steps_sweep(const struct steps *s, const char *path)
+{
+	char *dir = s->dry ? NULL : strdup(path);
+	char *name = dir != NULL ? strrchr(dir, '/') : NULL;
+	if (name != NULL) {
+		*name++ = '\0';
+		file_sweep_temporary(dir, name);
+	}
+	free(dir);
 }
 
 int steps_run(const struct steps *s, const char *const *argv, struct buf *why)

@@ -31,6 +31,8 @@ int steps_link(const struct steps *s, const char *target, const char *path,
 /* A file or link; it is no failure when there is none. */
 int steps_remove(const struct steps *s, const char *path, struct buf *why);
 int steps_remove_tree(const struct steps *s, const char *path, struct buf *why);
+/* What an installation that was killed left half written of that file. */
+void steps_sweep(const struct steps *s, const char *path);
 /* Runs a program to its end; what it said is part of the sentence when it
  * failed. */
 int steps_run(const struct steps *s, const char *const *argv, struct buf *why);

@@ -76,40 +76,43 @@ static void end_agent(struct removal *r, struct buf *why)
 	take(r, lock.pid != 0 ? -1 : 0, why);
 }
 
-/* One kind of service, if its file is there and ours. */
-static void remove_service(
-    struct removal *r, enum init_system init, struct buf *why)
+static bool is_at(enum init_system init, const char *script)
 {
-	struct service v = r->plan.service;
+	const char *path = service_path(init);
+	return path != NULL && strcmp(path, script) == 0;
+}
+
+/* A service file of ours: whoever runs services here is asked to let go of
+ * it, and the links of each kind that it may be go, too. */
+static void remove_service(
+    struct removal *r, const char *script, const char *path, struct buf *why)
+{
+	const struct service *own = &r->plan.service;
 	const struct steps *s = &r->plan.steps;
-	char *path = place(r, service_path(init));
-	if (path != NULL && service_is_ours(path)) {
-		/* Only the manager that runs can be asked. */
-		v.booted = v.booted && v.init == init;
-		v.init = init;
-		take(r, service_stop(&v, s, why), why);
-		take(r, service_disable(&v, s, why), why);
-		take(r, steps_remove(s, path, why), why);
-		take(r, service_forget(&v, s, why), why);
+	if (is_at(own->init, script)) {
+		take(r, service_stop(own, s, why), why);
+		take(r, service_disable(own, s, why), why);
 	}
-	free(path);
+	take(r, steps_remove(s, path, why), why);
+	steps_sweep(s, path);
+	for (int i = INIT_SYSTEMD; i < INIT_UNKNOWN; i++) {
+		struct service v = *own;
+		v.init = (enum init_system)i;
+		v.booted = own->booted && v.init == own->init;
+		if (is_at(v.init, script))
+			take(r, service_forget(&v, s, why), why);
+	}
 }
 
 static void remove_services(struct removal *r, struct buf *why)
 {
 	static const char *const scripts[] = {
 	    "/etc/systemd/system/bbs-agent.service", "/etc/init.d/bbs-agent"};
-	enum init_system own = r->plan.service.init;
-	if (own != INIT_NONE)
-		remove_service(r, own, why);
-	for (int i = INIT_SYSTEMD; i < INIT_UNKNOWN; i++) {
-		enum init_system init = (enum init_system)i;
-		if (init != own && service_path(init) != NULL)
-			remove_service(r, init, why);
-	}
 	for (size_t i = 0; i < 2; i++) {
 		char *path = place(r, scripts[i]);
-		if (path != NULL && !service_is_ours(path))
+		if (path != NULL && service_is_ours(path))
+			remove_service(r, scripts[i], path, why);
+		else
 			leave(r, path, "not written by bbs-agent install");
 		free(path);
 	}
@@ -124,6 +127,24 @@ static void remove_program(struct removal *r, struct buf *why)
 		update_name(name, r->plan.program, suffixes[i]);
 		take(r, steps_remove(&r->plan.steps, name, why), why);
 	}
+	steps_sweep(&r->plan.steps, r->plan.program);
+}
+
+/* A line for init or cron is somebody's own: it is named. */
+static void leave_lines(struct removal *r)
+{
+	static const char *const files[] = {
+	    "/etc/inittab", "/etc/crontab", "/etc/cron.d/bbs-agent"};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct buf text = BUF_INIT(256 * KIB);
+		char *path = place(r, files[i]);
+		if (path != NULL && file_read(path, &text) == 0 &&
+		    strstr(buf_str(&text), r->plan.command) != NULL)
+			leave(r, path,
+			    "a line that starts the agent: take it out");
+		buf_release(&text);
+		free(path);
+	}
 }
 
 static void remove_files(struct removal *r, struct buf *why)
@@ -136,7 +157,6 @@ static void remove_files(struct removal *r, struct buf *why)
 		take(r, steps_remove(s, log, why), why);
 	if (old != NULL)
 		take(r, steps_remove(s, old, why), why);
-	remove_program(r, why);
 	take(r, aids_remove(&r->plan, why), why);
 	take(r, steps_remove_tree(s, p->run, why), why);
 	take(r, steps_remove_tree(s, p->state, why), why);
@@ -146,6 +166,7 @@ static void remove_files(struct removal *r, struct buf *why)
 		leave(
 		    r, p->etc, "configuration and keys (--purge removes them)");
 	leave(r, stock, "the stock agent's files");
+	leave_lines(r);
 	free(log);
 	free(old);
 	free(stock);
@@ -192,6 +213,8 @@ int uninstall_run(const struct setup_options *o)
 		fprintf(stderr, "bbs-agent: %s\n", buf_str(&why));
 	} else {
 		remove_services(&r, &why);
+		/* First, so that nobody starts it again. */
+		remove_program(&r, &why);
 		end_agent(&r, &why);
 		remove_files(&r, &why);
 		list_what_is_left(&r);

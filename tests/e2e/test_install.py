@@ -4,40 +4,22 @@ TLS. The service managers are stand-ins (support/hosttree.py says which)."""
 import os
 import re
 import shutil
+import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from bbsd import BBS
-from support.agent import BINARY
-from support.hosttree import Done, HostTree
+from support.agent import BINARY, TOP
+from support.hosttree import Done, HostTree, Install
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="a host of its own needs root (chroot, PID namespace)"
 )
 
 INITS = ["systemd", "openrc", "sysv", "procd"]
-
-
-class Install:
-    """A host, a server, and the command line that brings them together."""
-
-    def __init__(self, host: HostTree, bbs: BBS) -> None:
-        self.host, self.bbs = host, bbs
-        assert bbs.ca_file is not None
-        shutil.copy(bbs.ca_file, host.root / "tmp/ca.pem")
-
-    def options(self, key: str | None = None) -> str:
-        return f"--server {self.bbs.url} --key {key or self.bbs.api_key} --ca-file /tmp/ca.pem"
-
-    def __call__(self, options: str | None = None, before: str = "", after: str = "",
-                 pid1: str | None = None, shell: str = "/lib/own/sh") -> Done:  # fmt: skip
-        words = self.options() if options is None else options
-        return self.host.run(
-            f"{before}\n/tmp/bbs-agent install {words}\ncode=$?\n{after}\nexit $code\n",
-            pid1, shell,
-        )  # fmt: skip
 
 
 @pytest.fixture
@@ -303,6 +285,16 @@ def test_nothing_would_keep_it_running(install: Install, name: str, words: str) 
     assert not install.bbs.requests()
 
 
+def test_cron_gets_a_line(install: Install) -> None:
+    install.host.write("etc/crontab", "")
+    done = install(install.options() + " --service none", pid1="bash")
+    assert done.code == 0, done.said
+    assert "*/10 * * * * root /usr/local/bin/bbs-agent run --once" in done.out
+    line = done.out[done.out.index("*/10") :].split("root ")[1]
+    assert install.host.run(line, pid1="bash").code == 0
+    assert install.bbs.requests("register")
+
+
 def test_busybox_init_gets_a_line(install: Install) -> None:
     install.host.write("etc/inittab", "")
     done = install(pid1="init", shell="/bin/busybox sh")
@@ -368,6 +360,57 @@ def test_options_that_cannot_be(install: Install, options: str, words: str, code
     before = install.host.files()
     refused(install, install(options), words, code)
     assert install.host.files() == before
+
+
+def refused_outside(place: Path, bbs: BBS, words: str, *before: str, binary: Path = BINARY) -> None:
+    """Of this very host, into a directory: one sentence, and nothing is there."""
+    root = place / "there"
+    root.mkdir(exist_ok=True)
+    had = sorted(root.rglob("*"))
+    done = subprocess.run(
+        [*before, binary, "install", "--root", root, "--server", bbs.url, "--key", bbs.api_key,
+         "--ca-file", str(bbs.ca_file)], capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    if before and "not permitted" in done.stderr:
+        pytest.skip("strace may not")
+    assert done.returncode == 1 and done.stdout == ""
+    assert re.search(words, done.stderr), done.stderr
+    assert "nothing was changed" in done.stderr and done.stderr.count("\n") == 1
+    assert sorted(root.rglob("*")) == had and not bbs.requests()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+@pytest.mark.parametrize("release", ["2.6.18-8.el5", "2.4.37", "2.6.31.14"])
+def test_an_old_kernel(place: Path, bbs: BBS, release: str) -> None:
+    """By its own word, which strace puts into its mouth."""
+    fields = b"".join(f.encode().ljust(65, b"\0") for f in ("Linux", "host", release))
+    refused_outside(
+        place, bbs, f"runs Linux {re.escape(release)}: the agent needs 2.6.32 or newer",
+        "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=uname",
+        "-e", f"inject=uname:poke_exit=@arg1={fields.hex()}",
+    )  # fmt: skip
+
+
+def test_a_tree_of_another_machine(place: Path, bbs: BBS) -> None:
+    head = bytearray(BINARY.read_bytes()[:64])
+    head[18] ^= 0xFF
+    shell = place / "there/bin/busybox"
+    shell.parent.mkdir(parents=True)
+    (place / "there/bin/sh").symlink_to("busybox")
+    shell.write_bytes(head)
+    refused_outside(place, bbs, "another kind of machine.*: take the bbs-agent for that one")
+
+
+def test_a_clock_that_was_never_set(place: Path, bbs: BBS) -> None:
+    """The agent with the clock of a test; else no certificate would be valid,
+    and that would be said of them."""
+    binary = TOP / "build/tests/bbs-agent-clock"
+    if not binary.exists():
+        pytest.skip(f"{binary} is not there: make {binary.relative_to(TOP)}")
+    copy = place / "agent"
+    shutil.copy(binary, copy)
+    Path(f"{copy}.clock-of-a-test").write_bytes(struct.pack("<3q", 0, 0, -int(time.time()) * 1000))
+    refused_outside(place, bbs, "clock is before the day.*set the date first", binary=copy)
 
 
 def test_only_root(place: Path) -> None:

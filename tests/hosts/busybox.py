@@ -5,7 +5,7 @@ there is no Python here to run the real one. It asks the real sshd for `borg
 serve` by BORG_RSH, so the way there is real. It proves nothing about borg.
 """
 
-from . import life
+from . import container, life, usual
 from .host import SECONDS, Host
 from .life import World
 
@@ -89,14 +89,21 @@ def backs_up(w: World) -> str:
     return "a backup by the stand-in for borg; its catalogue came over dbclient"
 
 
-def takes_its_line_away(w: World) -> str:
-    """What was not written by install is the administrator's again."""
-    w.host.run(Busybox.stop)
-    (w.host.tree / "etc/inittab.on").unlink()
-    return "its line is out of inittab"
+def uninstalls(w: World) -> str:
+    """The line is its administrator's, who is told of it."""
+    said = w.host.run(f"{life.MEDIA}/bbs-agent-* uninstall --purge")
+    assert "/etc/inittab: a line that starts the agent: take it out" in said, said
+    assert not {"borg", "bbs-agent"} & set(life.comms(w))
+    inittab = w.host.tree / "etc/inittab"
+    inittab.write_text(INITTAB)
+    w.host.run("kill -HUP 1")
+    life.same_files(w)
+    return "uninstalled; its line in inittab was named; every file as before"
 
 
+# With this borg.
+LIVES = tuple(backs_up if step is life.backs_up else step for step in usual.LIVES)
 STEPS: tuple[life.Step, ...] = (
-    installs, life.starts_again_after_a_kill, life.survives_a_reboot, backs_up, life.reloads,
-    life.stops_in_a_backup, takes_its_line_away, life.uninstalls,
+    installs, *(step for step in LIVES if step is not life.comes_back), uninstalls,
+    *container.STEPS,
 )  # fmt: skip

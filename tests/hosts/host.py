@@ -1,9 +1,11 @@
 """A tree that is booted by systemd-nspawn, looked at and shut down. Its network
 is this machine's loopback."""
 
+import functools
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Callable
@@ -47,16 +49,19 @@ class Host:
     def prepare(self) -> None:
         """What the tree needs beyond what is kept."""
 
-    def boot(self) -> None:
+    def boot(self, *program: str) -> None:
+        """Its init, or that program as PID 1."""
         with self.console.open("ab") as console:
             self.process = subprocess.Popen(
                 # It ends with us, and the container with it.
                 ["setpriv", "--pdeathsig", "KILL",
-                 *machine.nspawn(self.machine, "--console=pipe", "-D", self.tree, "-b")],
+                 *machine.nspawn(self.machine, "--console=pipe", "-D", self.tree,
+                                 *(program or ["-b"]))],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 start_new_session=True,
             )  # fmt: skip
-        wait(lambda: self.pid1 and self.succeeds(self.is_up), f"{self.name} does not boot")
+        is_up = "true" if program else self.is_up
+        wait(lambda: self.pid1 and self.succeeds(is_up), f"{self.name} does not boot")
 
     @property
     def pid1(self) -> int:
@@ -86,7 +91,8 @@ class Host:
         return said
 
     def shut_down(self) -> None:
-        assert self.process is not None
+        if self.process is None:
+            return
         self._run(self.power_off)
         try:
             self.process.wait(SECONDS)
@@ -142,8 +148,14 @@ def is_passing(name: str) -> bool:
 def describe(path: Path) -> str:
     status = path.lstat()
     what = ""
-    if path.is_symlink():
+    if stat.S_ISLNK(status.st_mode):
         what = os.readlink(path)
-    elif path.is_file():
-        what = hashlib.sha256(path.read_bytes()).hexdigest()
+    elif stat.S_ISREG(status.st_mode):
+        what = digest(str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return f"{status.st_mode:o} {what}"
+
+
+@functools.cache
+def digest(path: str, *_: int) -> str:
+    """Read once for as long as it is the same file, unchanged."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -1,7 +1,7 @@
 """Debian with OpenRC, whose supervise-daemon starts the agent again. PID 1 is
 sysvinit, as Debian has it, or OpenRC's own."""
 
-from . import life
+from . import life, usual
 from .host import Host
 
 
@@ -30,4 +30,6 @@ def is_in_its_runlevel(w: life.World) -> str:
     return f"in the runlevel default, started; PID 1 is {pid1[0]}, {pid1[1]}"
 
 
-STEPS: tuple[life.Step, ...] = (life.USUAL[0], is_in_its_runlevel, *life.USUAL[1:])
+STEPS: tuple[life.Step, ...] = (
+    *usual.INSTALLED, is_in_its_runlevel, *usual.LIVES, *usual.GONE, *usual.MOVED,
+)  # fmt: skip

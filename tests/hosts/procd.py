@@ -6,8 +6,11 @@ that the script is one that rc.common can read, and that install and uninstall
 call it as they should.
 """
 
-from . import life
-from .busybox import Busybox, backs_up
+import re
+
+from . import life, usual
+from .busybox import LIVES, Busybox
+from .host import wait
 
 RC_COMMON = r"""#!/bin/sh
 # A stand-in for OpenWrt's /etc/rc.common, of bbs-agent's tests.
@@ -131,8 +134,23 @@ def was_told_to_reload(w: life.World) -> str:
     return "procd was asked to send HUP to its every instance"
 
 
+def says_what_keeps_it(w: life.World) -> str:
+    """Installed, but not answered; and beside an agent that somebody runs."""
+    fault = w.bbs.fault("register", "status", times=1000, code=503)
+    said = w.host.run("bbs-agent install", code=1)
+    assert re.search(r"the service runs \(process \d+\), but within 60 s the server did not answer"
+                     r" it: logread says more", said), said  # fmt: skip
+    w.bbs.faults.remove(fault)
+    w.host.run(f"{w.host.stop}; bbs-agent run >/dev/null 2>&1 &")
+    wait(lambda: w.host.agent(), "no agent by hand")
+    by_hand = w.host.agent()
+    said = w.host.run("bbs-agent install", code=1)
+    assert f"runs here (process {by_hand}): end it, then install again" in said, said
+    w.host.run(f"kill {by_hand}")
+    assert "has answered it" in w.host.run("bbs-agent install")
+    return "said that the server did not answer; that an agent of somebody else's runs"
+
+
 STEPS: tuple[life.Step, ...] = (
-    life.installs, calls_as_it_should, life.starts_again_after_a_kill, life.survives_a_reboot,
-    backs_up, life.reloads, was_told_to_reload, life.stops_in_a_backup, life.uninstalls,
-    life.comes_up_installed,
+    *usual.INSTALLED, calls_as_it_should, says_what_keeps_it, *LIVES, was_told_to_reload, *usual.GONE,
 )  # fmt: skip

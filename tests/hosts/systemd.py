@@ -1,6 +1,6 @@
 """Debian with systemd as PID 1."""
 
-from . import life
+from . import life, usual
 from .host import Host
 
 
@@ -18,16 +18,46 @@ class Systemd(Host):
         return self._run("journalctl -u bbs-agent --no-pager").stdout
 
 
+PROPERTIES = {
+    "ActiveState": "active", "Type": "notify", "Restart": "always", "RestartUSec": "10s",
+    "KillMode": "control-group", "OOMPolicy": "continue", "WatchdogUSec": "2min",
+    "TimeoutStopUSec": "30s", "StartLimitIntervalUSec": "0", "ProtectSystem": "no",
+    "ProtectHome": "no", "PrivateTmp": "no", "NoNewPrivileges": "no", "StandardOutput": "journal",
+}  # fmt: skip
+DROP_IN = "etc/systemd/system/bbs-agent.service.d/local.conf"
+
+
 def is_what_the_unit_says(w: life.World) -> str:
     """systemd itself has no complaint about it."""
-    show = w.host.run("systemctl show -p ActiveState,Type,KillMode,OOMPolicy,WatchdogUSec bbs-agent")
-    for line in ("ActiveState=active", "Type=notify", "KillMode=control-group",
-                 "OOMPolicy=continue", "WatchdogUSec=2min"):  # fmt: skip
-        assert line in show.split("\n"), show
+    show = w.host.run(f"systemctl show -p {','.join([*PROPERTIES, 'After', 'Wants'])} bbs-agent")
+    said = dict(line.split("=", 1) for line in show.splitlines())
+    assert {k: said[k] for k in PROPERTIES} == PROPERTIES, said
+    assert all("network-online.target" in said[k].split() for k in ("After", "Wants")), said
     assert "registered as client" in w.host.run("journalctl -u bbs-agent -o cat --no-pager")
     verdict = w.host.run("systemd-analyze verify bbs-agent.service")
     assert not verdict.strip(), verdict
     return "active, READY, in the journal; systemd-analyze verify is silent"
 
 
-STEPS: tuple[life.Step, ...] = (life.USUAL[0], is_what_the_unit_says, *life.USUAL[1:])
+def is_watched(w: life.World) -> str:
+    """It stands still, alive: systemd ends it, and starts another."""
+    drop_in = w.host.tree / DROP_IN
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nWatchdogSec=3\nRestartSec=1\n")
+    w.host.run("systemctl daemon-reload && systemctl restart bbs-agent")
+    w.polls_again("with another watchdog")
+    before = w.host.agent()
+    w.host.run(f"kill -STOP {before}")
+    w.polls_again("after it stood still")
+    assert w.host.agent() != before
+    assert "Watchdog timeout" in w.host.said()
+    drop_in.unlink()
+    drop_in.parent.rmdir()
+    w.host.run("systemctl daemon-reload && systemctl restart bbs-agent")
+    w.polls_again("as before")
+    return "its watchdog ended one that stood still, and started it again"
+
+
+STEPS: tuple[life.Step, ...] = (
+    *usual.INSTALLED, is_what_the_unit_says, is_watched, *usual.LIVES, *usual.GONE, *usual.MOVED,
+)  # fmt: skip

@@ -1,7 +1,7 @@
 """Debian with sysvinit as PID 1. Nothing there starts a service again: the
 keeper in our own script does, ten seconds after a death."""
 
-from . import life
+from . import life, usual
 from .host import Host
 
 
@@ -20,4 +20,6 @@ def has_its_links(w: life.World) -> str:
     return f"run levels: {' '.join(links)}"
 
 
-STEPS: tuple[life.Step, ...] = (life.USUAL[0], has_its_links, *life.USUAL[1:])
+STEPS: tuple[life.Step, ...] = (
+    *usual.INSTALLED, has_its_links, *usual.LIVES, *usual.GONE, *usual.MOVED,
+)  # fmt: skip

@@ -12,6 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from bbsd import BBS
+
 from .agent import BINARY
 
 # PID 1 runs /script and ends; its name and its program are what is judged.
@@ -197,3 +199,23 @@ class HostTree:
     def calls(self) -> list[str]:
         path = self.root / "calls"
         return path.read_text().splitlines() if path.exists() else []
+
+
+class Install:
+    """A host, a server, and the command line that brings them together."""
+
+    def __init__(self, host: HostTree, bbs: BBS) -> None:
+        self.host, self.bbs = host, bbs
+        assert bbs.ca_file is not None
+        shutil.copy(bbs.ca_file, host.root / "tmp/ca.pem")
+
+    def options(self, key: str | None = None) -> str:
+        return f"--server {self.bbs.url} --key {key or self.bbs.api_key} --ca-file /tmp/ca.pem"
+
+    def __call__(self, options: str | None = None, before: str = "", after: str = "",
+                 pid1: str | None = None, shell: str = "/lib/own/sh") -> Done:  # fmt: skip
+        words = self.options() if options is None else options
+        return self.host.run(
+            f"{before}\n/tmp/bbs-agent install {words}\ncode=$?\n{after}\nexit $code\n",
+            pid1, shell,
+        )  # fmt: skip

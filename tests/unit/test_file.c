@@ -258,7 +258,7 @@ static void sweeps_what_is_half_written(void **state)
 {
 	(void)state;
 	static const char *const gone[] = {
-	    ".a.0123456789ab.tmp", ".12.log.ffffffffffff.tmp"};
+	    ".12.log.ffffffffffff.tmp", ".a.0123456789ab.tmp"};
 	static const char *const stay[] = {"a", ".a", "a.0123456789ab.tmp",
 	    ".0123456789ab.tmp", ".a.0123456789abc.tmp", ".a.0123456789aB.tmp",
 	    ".a.0123456789ab.tmpx", ".tmp"};
@@ -266,8 +266,15 @@ static void sweeps_what_is_half_written(void **state)
 		assert_int_equal(file_write(in(gone[i]), "x", 1, 0600), 0);
 	for (size_t i = 0; i < sizeof(stay) / sizeof(stay[0]); i++)
 		assert_int_equal(file_write(in(stay[i]), "x", 1, 0600), 0);
-	file_sweep_temporary(dir);
-	file_sweep_temporary(in("missing"));
+	file_sweep_temporary(dir, "1");
+	file_sweep_temporary(dir, "12");
+	file_sweep_temporary(dir, "12.logs");
+	assert_int_equal(access(in(gone[0]), F_OK), 0);
+	file_sweep_temporary(dir, "12.log");
+	assert_int_equal(access(in(gone[0]), F_OK), -1);
+	assert_int_equal(access(in(gone[1]), F_OK), 0);
+	file_sweep_temporary(dir, "");
+	file_sweep_temporary(in("missing"), "");
 	assert_int_equal(entries(dir), sizeof(stay) / sizeof(stay[0]));
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(access(in(gone[i]), F_OK), -1);
