@@ -54,8 +54,10 @@ static bool install_one(const struct plan *p, const struct aid *a)
 	char *path = place(p, a);
 	bool done = path != NULL && has_directory(path);
 	bool foreign = done && lstat(path, &st) == 0 && !service_is_ours(path);
-	if (done && !foreign && beside_read(a->name, &data, &why) == 0)
+	if (done && !foreign && beside_read(a->name, &data, &why) == 0) {
+		steps_sweep(&p->steps, path);
 		steps_file(&p->steps, path, &data, 0644, &why);
+	}
 	if (why.len > 0)
 		steps_note("%s", buf_str(&why));
 	free(path);
@@ -84,6 +86,8 @@ int aids_remove(const struct plan *p, struct buf *why)
 			if (steps_remove(&p->steps, path, why) != 0)
 				rc = -1;
 		}
+		if (path != NULL)
+			steps_sweep(&p->steps, path);
 		free(path);
 	}
 	return rc;

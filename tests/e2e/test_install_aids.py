@@ -129,3 +129,15 @@ def test_a_tree(host: HostTree, place: Path, bbs: BBS) -> None:
     assert not list((outer.root / "usr/share/man/man8").iterdir())
     assert outer.run("/bundle/bbs-agent uninstall --root /inner/host").code == 0
     assert there(inner) == set()
+
+
+def test_what_a_cut_left_behind(host: HostTree, bbs: BBS) -> None:
+    """Half-written files of an installation that was killed."""
+    before = host.files()
+    halves = [host.write(f"{path.rpartition('/')[0]}/.{path.rpartition('/')[2]}.0123456789ab.tmp", "half")
+              for path in (PLACES["bbs-agent.8"][0], PLACES["bbs-agent.zsh"][0])]  # fmt: skip
+    assert install(host, bbs).code == 0
+    assert not [half for half in halves if half.exists()]
+    halves[0].write_text("half")
+    assert host.run("/tmp/bbs-agent uninstall --purge").code == 0
+    assert host.files() == before

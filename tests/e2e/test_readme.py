@@ -193,7 +193,7 @@ def test_make_help() -> None:
 def test_the_pin(place: Path, ca: CA, cert: Cert, bbs: BBS, agent: Agent) -> None:
     """What the line prints, the agent trusts without the CA."""
     shutil.copy(cert.chain, place / "server.crt")
-    [line] = [c for c in commands() if c.startswith("openssl")]
+    [line] = [c for c in commands() if c.startswith("openssl x509")]
     done = subprocess.run(["sh", "-c", line], cwd=place, check=True, capture_output=True, text=True)
     pin = done.stdout.split()[-1]
     agent.configure(bbs, server={"ca_file": None, "pin_sha256": pin})
@@ -413,3 +413,27 @@ def test_updates(world: World) -> None:
     done = world.host.run("\n".join(map(world.line, UPDATES)))
     assert "newer: no" in done.out and done.said.count("is the newest that") == 2, done.said
     assert f"{world.url}/bbs-agent" in done.said and "/media/usb/bbs-agent" in done.said
+
+
+BY_HAND = ["openssl ecparam -name prime256v1 -genkey -noout -out private.pem",
+           "openssl pkey -in private.pem -pubout -out public.pem",
+           "{ echo '# bbs-agent 3.1.0'; sha256sum bbs-agent-*; } >SHA256SUMS",
+           "openssl dgst -sha256 -sign private.pem -out SHA256SUMS.sig SHA256SUMS"]  # fmt: skip
+
+
+@runs(*BY_HAND)
+def test_a_release_by_hand(place: Path) -> None:
+    """What these lines sign, the agent would take."""
+    if not KNOWN:
+        pytest.skip("a release calls this machine otherwise")
+    shutil.copy(BINARY, place / f"bbs-agent-{ARCH}")
+    lines = [line for line in commands() if line in BY_HAND]
+    subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=place, check=True, capture_output=True)
+    config = place / "config.ini"
+    config.write_text("[server]\nurl = https://127.0.0.1:9\napi_key = k\n"
+                      f"[update]\nurl = {place}\npublic_key = {place}/public.pem\n")  # fmt: skip
+    done = subprocess.run(
+        [BINARY, "update", "--check", "--root", place / "root", "--config", config],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert "available: bbs-agent 3.1.0" in done.stdout, done.stderr
