@@ -2,6 +2,7 @@
 is none, which report waits, which is set aside, and that the others pass."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from bbsd import BBS
 from support.agent import Agent
 from support.clock import Clock
+from support.inject import recorded
 from support.site import Faked, MakeFaked
 
 DAY = 86400
@@ -133,6 +135,32 @@ def test_a_spool_without_end(bbs: BBS, agent: Agent) -> None:
     assert len(aside(agent)) == 100
     told = errors(agent, "over 2000 reports wait in")
     assert len(told) == 3 and "-5000.json, is given up" in told[0], told
+
+
+def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
+    """The file's bytes, then its name, then the directory; and only then the
+    report itself leaves this host. So it is with the job's journal and the
+    word that it begins."""
+    world = faked(ssh=False)
+    with recorded(world.agent, "fsync,renameat,sendmsg", place / "calls"):
+        assert world.backup()["result"] == "completed"
+        empty(world.agent)
+    lines = (place / "calls").read_text().splitlines()
+    spool = re.escape(str(world.agent.var / "spool"))
+    journal = re.escape(str(world.agent.var / "journal"))
+
+    def first(pattern: str) -> int:
+        found = [n for n, line in enumerate(lines) if re.search(pattern, line)]
+        assert found, f"{pattern} in\n" + "\n".join(lines)
+        return found[0]
+
+    steps = [first(rf"fsync\(\d+<{journal}/\.1\.log\.\w+\.tmp>\)"),
+             first(rf"fsync\(\d+<{journal}>\)"), first(r"sendmsg\(.*/api/agent/progress"),
+             first(rf"fsync\(\d+<{spool}/\.\w+-1\.json\.\w+\.tmp>\)"),
+             first(rf"renameat\(\d+<{spool}>, \"\.\w+-1\.json\.\w+\.tmp\", "),
+             first(rf"fsync\(\d+<{spool}>\)"),
+             first(r"sendmsg\(.*/api/agent/status")]  # fmt: skip
+    assert steps == sorted(steps), "\n".join(lines[n] for n in steps)
 
 
 def test_in_order_over_days_and_restarts(faked: MakeFaked) -> None:
