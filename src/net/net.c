@@ -9,6 +9,7 @@
 #include "base/frame.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "net/net_end.h"
 #include "net/net_spawn.h"
 #include "net/net_wire.h"
 #include "net/sandbox.h"
@@ -412,31 +413,8 @@ static void net_autopsy(struct net *n)
 		return;
 	}
 	buf_reset(&n->why);
-	if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
-		buf_addf(&n->why,
-		    "cannot find the address of %s (DNS: no answer within %u "
-		    "s): check /etc/resolv.conf and the network",
-		    buf_str(&n->host),
-		    (n->total_ms < NET_DNS_MS ? n->total_ms : NET_DNS_MS) /
-			1000);
-		net_fail(n, NET_DNS);
-		return;
-	}
-	if (status >= 0 && WIFSIGNALED(status))
-		buf_addf(&n->why,
-		    "the network process was killed by signal %d%s; it is "
-		    "started again",
-		    WTERMSIG(status),
-		    WTERMSIG(status) == SIGSYS ? " (its sandbox)" : "");
-	else if (status >= 0)
-		buf_addf(&n->why,
-		    "the network process ended with status %d; it is started "
-		    "again",
-		    WEXITSTATUS(status));
-	else
-		buf_adds(&n->why, "the network process closed its socket; it "
-				  "is started again");
-	net_fail(n, NET_BROKEN);
+	net_fail(
+	    n, net_end_say(status, buf_str(&n->host), n->total_ms, &n->why));
 }
 
 /* Reads what came: 1 with *reply. */
