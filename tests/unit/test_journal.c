@@ -186,6 +186,28 @@ static void tolerates(void **state)
 	journal_release(&j);
 }
 
+/* Only an announcement of this version's form leaves it open whether the job
+ * began: whatever else stands there says that it did. */
+static void begun(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		bool begun;
+	} cases[] = {{"{\"journal\":1,\"job_id\":5,\"new\":[1]}\n", false},
+	    {"{\"journal\":1}\n{\"worker\":7,\"start\":9}\n", true},
+	    {"{\"journal\":1}\n{\"step\":1}\n", true},
+	    {"{\"journal\":2}\n", true}, {"{\"type\":\"x\"}\n", true}};
+	struct journal j;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+		    journal_decode(&j, cases[i].text, strlen(cases[i].text)),
+		    0);
+		assert_int_equal(j.begun, cases[i].begun);
+		journal_release(&j);
+	}
+}
+
 static void listed_by_their_numbers(void **state)
 {
 	(void)state;
@@ -230,6 +252,7 @@ int main(void)
 	    TEST(cut_at_each_byte),
 	    TEST(damaged),
 	    TEST(tolerates),
+	    TEST(begun),
 	    TEST(listed_by_their_numbers),
 	    TEST(a_planted_link_is_not_followed),
 	};
