@@ -18,6 +18,7 @@ int64_t __divdi3(int64_t n, int64_t d);
 int64_t __moddi3(int64_t n, int64_t d);
 u64 __ashldi3(u64 n, int by);
 u64 __lshrdi3(u64 n, int by);
+int64_t __ashrdi3(int64_t n, int by);
 int __ctzdi2(u64 n);
 int __clzdi2(u64 n);
 
@@ -114,6 +115,19 @@ u64 __lshrdi3(u64 n, int by)
 	if (by >= 32)
 		return high >> (by - 32);
 	return (u64)(high >> by) << 32 | (low >> by | high << (32 - by));
+}
+
+int64_t __ashrdi3(int64_t n, int by)
+{
+	int32_t high = (int32_t)((u64)n >> 32);
+	uint32_t low = (uint32_t)n;
+
+	if (by == 0)
+		return n;
+	if (by >= 32)
+		return high >> (by - 32);
+	low = low >> by | (uint32_t)high << (32 - by);
+	return (int64_t)((u64)(uint32_t)(high >> by) << 32 | low);
 }
 
 int __ctzdi2(u64 n)

@@ -58,6 +58,10 @@ static void shifts_and_counts(void **state)
 		u64 n = next(&seed) | 1ull << (i & 63);
 		assert_true(__ashldi3(n, i & 63) == n << (i & 63));
 		assert_true(__lshrdi3(n, i & 63) == n >> (i & 63));
+		assert_true(
+		    __ashrdi3((int64_t)n, i & 63) == (int64_t)n >> (i & 63));
+		assert_true(
+		    __ashrdi3((int64_t)~n, i & 63) == (int64_t)~n >> (i & 63));
 		assert_int_equal(__ctzdi2(n), __builtin_ctzll(n));
 		assert_int_equal(__clzdi2(n), __builtin_clzll(n));
 	}
