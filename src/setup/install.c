@@ -224,7 +224,8 @@ static void tell_about_others(const struct plan *p)
 {
 	int pid = p->service.booted ? host_stock_agent() : 0;
 	struct buf text = BUF_INIT(4 * KIB);
-	if (p->service.booted && !host_has_program("ssh"))
+	if (p->service.booted && !host_has_program("ssh") &&
+	    !host_has_program("dbclient"))
 		steps_note(
 		    "ssh is not installed, and no backup runs without it: "
 		    "install openssh-client");

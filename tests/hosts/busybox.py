@@ -68,6 +68,7 @@ def line(w: World) -> str:
     """The line for inittab that install prints."""
     said = life.install(w)
     assert "nothing starts it yet" in said, said
+    assert "ssh is not installed" not in said, said  # Dropbear's is
     return next(part for part in said.split() if part.startswith("::respawn:")) + " run"
 
 

@@ -20,10 +20,17 @@ def inside(w: World, *words: str) -> "subprocess.CompletedProcess[str]":
     return done
 
 
+def line(w: World) -> str:
+    return (
+        f"{MEDIA}/bbs-agent-{os.uname().machine} install --server {w.bbs.url} "
+        f"--key {w.bbs.api_key} --ca-file {MEDIA}/ca.pem"
+    )
+
+
 def refuses_a_container(w: World) -> str:
     """A shell as PID 1, and a stub that only reaps."""
     w.host.shut_down()
-    install = f"{MEDIA}/bbs-agent-{os.uname().machine} install --server {w.bbs.url} --key {w.bbs.api_key}"
+    install = line(w)
     named = []
     for words in (("/bin/sh", "-c", f"{install}; exit $?"), ("--as-pid2", *install.split())):
         done = inside(w, *words)
@@ -37,9 +44,7 @@ def refuses_a_container(w: World) -> str:
 
 def runs_as_pid_1(w: World) -> str:
     """Put there all the same, it is the container's own program."""
-    install = f"{MEDIA}/bbs-agent-{os.uname().machine} install --service none --server {w.bbs.url} " \
-              f"--key {w.bbs.api_key} --ca-file {MEDIA}/ca.pem"  # fmt: skip
-    done = inside(w, "/bin/sh", "-c", install)
+    done = inside(w, "/bin/sh", "-c", f"{line(w)} --service none")
     assert done.returncode == 0 and "nothing starts it yet" in done.stdout, done
     w.host.boot("/usr/local/bin/bbs-agent", "run")
     w.polls_again("as PID 1")
