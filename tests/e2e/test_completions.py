@@ -75,14 +75,15 @@ def test_everything_else(shell: Terminal) -> None:
     complete(shell, "bbs-agent --root / status --wa", {"--watch"})
 
 
-def test_fish() -> None:
+def test_fish(place: Path) -> None:
     """It lists everything by itself, without a terminal."""
     lines = [f"bbs-agent {verb} --" for verb in sorted(words.verbs() - {"version", "help"})]
     lines += ["bbs-agent ", "bbs-agent help ", "bbs-agent install --service ",
               "bbs-agent --root=/us", "bbs-agent --root / status --"]  # fmt: skip
     asked = "".join(f"complete -C '{line}'; echo; " for line in lines)
     done = subprocess.run(["fish", "--no-config", "-c", f"source {DIST}/bbs-agent.fish; {asked}"],
-                          check=True, capture_output=True, text=True)  # fmt: skip
+                          check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env={"PATH": "/usr/bin:/bin", "HOME": str(place)})  # fmt: skip
     assert done.stderr == ""
     answers = [{line.split("\t")[0] for line in part.splitlines()}
                for part in done.stdout.replace("\n\n", "\0").strip("\0\n").split("\0")]  # fmt: skip
