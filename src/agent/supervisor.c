@@ -284,7 +284,8 @@ static bool once_is_over(struct agent *a)
 static bool may_take_over(const struct agent *a)
 {
 	return a->take_over && !a->stopping && a->call == CALL_NONE &&
-	       a->spool.sending == 0 && !has_workers(a);
+	       a->spool.sending == 0 && a->spool.memory == NULL &&
+	       !has_workers(a);
 }
 
 static bool is_over(struct agent *a, uint64_t now)

@@ -240,6 +240,8 @@ bool update_wanted(struct agent *a, int64_t job_id)
 {
 	struct update_state s;
 	tell(a);
+	/* A trial may have told the server another version. */
+	a->info_at = clock_ms();
 	update_state_read(a->paths, &s);
 	if (s.phase != UPDATE_PENDING || is_ours(&s) ||
 	    (job_id != 0 && s.job_id != job_id))

@@ -48,6 +48,9 @@ def test_rolled_back(host: Host) -> None:
     assert "3 times" in state["reason"] and state["job_id"] == 0
     assert len(job.reports) == 1
     # The server may not try it again, a person may.
+    sums = host.files.files.pop("/dist/SHA256SUMS")
+    assert "404" in host.ordered()["error_log"]
+    host.files.files["/dist/SHA256SUMS"] = sums
     report = host.ordered()
     assert "only \"bbs-agent update\" by hand" in report["error_log"]
     host.bbs.faults.remove(fault)
@@ -84,7 +87,7 @@ def test_crashes_later(host: Host) -> None:
     host.start()
     job = host.order()
     assert host.bbs.wait_status(job)["result"] == "completed"
-    host.agent.wait_log(f"job {job.id}: reported")
+    host.bbs.wait(lambda: not host.agent.spool(), 20)
     for starts in (1, 2, 3):
         host.bbs.wait(lambda n=starts: host.state["starts"] == n and host.updated, 30)
         host.agent.stop(signal.SIGKILL)
@@ -220,6 +223,21 @@ def test_killed_while_it_updates(host: Host, broken: Callable[[str], bytes]) -> 
     report = host.bbs.wait_status(job)
     assert report["result"] == "failed" and "interrupted" in report["error_log"].lower()
     host.unchanged()
+
+
+def test_the_agent_dies_meanwhile(host: Host) -> None:
+    """Whoever updates goes on; the agent that was started again sees it done."""
+    host.offer(release(host.key, NEW, as_version(NEW)))
+    host.start(auto="no")
+    words = host.agent.command("update", "--from", str(host.medium))
+    host.bbs.fault("register", "slow", seconds=2)
+    with subprocess.Popen(words, env=host.agent.env, stdout=subprocess.DEVNULL) as update:
+        host.wait_trial()
+        host.agent.stop(signal.SIGKILL)
+        host.agent.start()
+        assert update.wait(30) == 0
+    host.bbs.wait(lambda: host.told() == NEW and host.updated, 20)
+    assert host.agent.log.count(f"bbs-agent {OLD} started") == 2
 
 
 def test_an_older_version_reads_a_newer_ones_files(host: Host, place: Path) -> None:
