@@ -28,6 +28,23 @@ test-arch:
 test-arch-short:
 	@$(MAKE) test-arch ARCHS='$(SHORT_ARCHS)'
 
+# ---- what dist/build asks of the Makefile above -------------------------------
+
+# MODE=: a flag for our own code, and not for BearSSL.
+AGENT_CFLAGS += $(MODE)
+
+# OWN_RUNTIME=1: for flags that the compiler's libgcc was not made with.
+ifneq ($(OWN_RUNTIME),)
+LIBGCC := $B/runtime.o
+$(BIN): $(LIBGCC)
+$(OUT)/.link: TEXT += $(LIBGCC)
+$(LIBGCC): dist/runtime.c $(OUT)/.flags
+	@mkdir -p $(@D)
+	$Q$(CC) $(LANGUAGE) $(SHARED_CFLAGS) -Os -ffreestanding -c -o $@ $<
+endif
+
+# ---- the programs, and whether they work --------------------------------------
+
 # Only what there is a compiler for; looked at for no other goal.
 ifneq ($(filter dist-checks,$(MAKECMDGOALS)),)
 BUILT := $(foreach a,$(ARCHS),$(shell dist/build --can $a && echo $a))

@@ -6,6 +6,7 @@
 #include "agent/supervisor.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "base/proc_hide.h"
 #include "base/version.h"
 #include "cli/doctor.h"
 #include "cli/help.h"
@@ -308,6 +309,8 @@ int main(int argc, char **argv)
 {
 	struct command_line line = {0};
 	open_standard_files();
+	/* The API key is in our memory, passphrases are in a worker's. */
+	proc_hide();
 	if (argc == 2 && strcmp(argv[1], NET_PROCESS_VERB) == 0)
 		return net_process_main();
 	int rc = parse(argv, &line);

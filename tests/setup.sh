@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a command of the Makefile needs and this machine lacks.
 #
-# tests/setup.sh build|demo|test|hosts|bench|lint|fuzz|dist
+# tests/setup.sh build|demo|test|hosts|bench|soak|lint|fuzz|dist
 #
 # Where there is apt, and this is root or sudo asks nothing, the packages are
 # installed, without starting any service of theirs. Elsewhere they are named.
@@ -36,6 +36,10 @@ command openssl openssl
 bench="$demo
 header stdio.h libc6-dev
 "
+# What kills it again and again:
+soak="$demo
+python pytest python3-pytest
+"
 # What tests it:
 test="$demo
 header stdio.h libc6-dev
@@ -55,6 +59,7 @@ command strace strace
 command zsh zsh
 command fish fish
 command mandoc mandoc
+command tinyproxy tinyproxy-bin
 python pytest python3-pytest
 "
 # What boots a host to install on:
@@ -205,6 +210,7 @@ case $kind in
 build) list=$build ;;
 demo) list=$demo ;;
 bench) list=$bench ;;
+soak) list=$soak ;;
 hosts) list=$hosts ;;
 test) list=$test ;;
 lint) list=$lint ;;
@@ -213,7 +219,7 @@ dist)
 	optional=$(cross_compilers)
 	;;
 fuzz) list=$fuzz ;;
-*) die "usage: tests/setup.sh build|demo|test|hosts|bench|lint|fuzz|dist" ;;
+*) die "usage: tests/setup.sh build|demo|test|hosts|bench|soak|lint|fuzz|dist" ;;
 esac
 
 packages=$(missing "$list" | tr '\n' ' ')
@@ -239,5 +245,5 @@ elif [ -n "$packages$more" ]; then
 		die "still missing after the installation: $packages"
 fi
 case $kind in
-demo | test | bench | dist) make_run_sshd ;;
+demo | test | bench | soak | dist) make_run_sshd ;;
 esac

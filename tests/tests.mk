@@ -82,19 +82,39 @@ CHECKS := $(patsubst tests/check/%.c,build/tests/%,\
 # must be those of a release.
 SANDBOXCHECK := build/tests/sandboxcheck
 SANDBOX_OBJS := $(filter-out %/agent/main.o,$(OBJS))
+# The same, and the whole agent, with the filter of other architectures.
+DENYCHECK := build/tests/sandboxcheck-deny
+DENYAGENT := build/tests/bbs-agent-deny
+DENY_OBJ := build/tests/seccomp-deny.o
+WITH_DENY = $(filter-out %/net/sandbox_seccomp.o,$1) $(DENY_OBJ)
+TEST_LINK = $(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $1 $(MUSL)/lib/rcrt1.o \
+	$(MUSL)/lib/crti.o $2 $(BEARSSL) -Wl,--start-group \
+	$(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group $(MUSL)/lib/crtn.o
 
 #: make checks        build/tests/x509check, jsoncheck, httpcheck, sandboxcheck
 .PHONY: checks
-checks: $(CHECKS)
+checks: $(CHECKS) $(DENYCHECK) $(DENYAGENT)
 
 $(SANDBOXCHECK): tests/check/sandboxcheck.c $(BIN)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
 	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) -c -o $@.o $<
-	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $@ $(MUSL)/lib/rcrt1.o \
-		$(MUSL)/lib/crti.o $@.o $(SANDBOX_OBJS) $(BEARSSL) \
-		-Wl,--start-group $(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group \
-		$(MUSL)/lib/crtn.o
+	$Q$(call TEST_LINK,$@,$@.o $(SANDBOX_OBJS))
+
+$(DENY_OBJ): src/net/sandbox_seccomp.c $(BIN)
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) \
+		-DSANDBOX_DENY_LIST -c -o $@ $<
+
+$(DENYCHECK): tests/check/sandboxcheck.c $(DENY_OBJ)
+	@echo "  LD    $@"
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) $(INCLUDES) \
+		-DSANDBOX_DENY_LIST -c -o $@.o $<
+	$Q$(call TEST_LINK,$@,$@.o $(call WITH_DENY,$(SANDBOX_OBJS)))
+
+$(DENYAGENT): $(DENY_OBJ)
+	@echo "  LD    $@"
+	$Q$(call TEST_LINK,$@,$(call WITH_DENY,$(OBJS)))
 
 $(filter-out $(SANDBOXCHECK),$(CHECKS)): build/tests/%: tests/check/%.c \
 		$(UNIT_LIB) $(UNIT_BEARSSL)
@@ -114,7 +134,8 @@ $(UNIT)/.flags $(UNIT)/.link: force
 	@mkdir -p $(@D)
 	@echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
--include $(UNIT_OBJS:.o=.d) $(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
+-include $(UNIT_OBJS:.o=.d) $(UNIT_SUPPORT_OBJS:.o=.d) \
+	$(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
 
 # ---- fuzzers ----------------------------------------------------------------
 # Each tests/fuzz/fuzz_*.c is a program with libFuzzer in it; the agent's own
@@ -206,7 +227,7 @@ $(FATAL): build/tests/bbs-agent-%: tests/support/fatal.c $(BIN)
 #: make test-hosts    install on booted hosts (root; the first time slower)
 #: make test-slow     what waits for real time limits: a minute
 .PHONY: e2e reproducible test-hosts test-slow
-e2e: $(BIN) $(CHECKS) $(CLOCK) $(FATAL)
+e2e: $(BIN) $(CHECKS) $(DENYCHECK) $(DENYAGENT) $(CLOCK) $(FATAL)
 	$(PYTHON) tests/e2e/run
 
 test-hosts:
@@ -222,6 +243,32 @@ reproducible:
 	tests/setup.sh build
 	$(MAKE) all
 	tests/reproducible.sh
+
+# ---- soak --------------------------------------------------------------------
+# Kills and faults at random, from a seed (tests/soak).
+
+SOAK := $(if $(SHORT),--short) $(MINUTES:%=--minutes %) $(SEED:%=--seed %) \
+	$(ROUND:%=--round %)
+
+#: make soak          killed 200 times at random, and 10,000 polls among faults
+#:                    (half an hour; SHORT=1, MINUTES=5, SEED=1)
+.PHONY: soak
+soak:
+	tests/setup.sh soak
+	$(MAKE) all $(CLOCK) $(POWER)
+	tests/soak/run $(SOAK)
+
+# The release's own objects once more; what it syncs is kept (soak/power.c).
+POWER := build/tests/bbs-agent-power
+
+$(POWER): tests/soak/power.c $(BIN)
+	@echo "  LD    $@"
+	@mkdir -p $(@D)
+	$Q$(CC) $(AGENT_CFLAGS) $(MUSL_CPPFLAGS) -c -o build/tests/power.o $<
+	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -Wl,--wrap=fsync,--wrap=fdatasync \
+		-o $@ $(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) \
+		build/tests/power.o $(BEARSSL) -Wl,--start-group \
+		$(MUSL)/lib/libc.a $(LIBGCC) -Wl,--end-group $(MUSL)/lib/crtn.o
 
 # ---- lint -------------------------------------------------------------------
 

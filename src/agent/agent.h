@@ -66,6 +66,7 @@ struct spool {
 	struct refusals refusals;
 	uint64_t counted_at; /* the caps were looked at */
 	char after[64];	     /* up to this one they had their turn */
+	char unread[64];     /* up to this one it was told which cannot be */
 	bool again;	     /* one of those is to be sent once more */
 	uint64_t rest_at; /* the second net process is ended then; 0: it is */
 	struct trouble trouble;
@@ -132,6 +133,7 @@ struct agent {
 	enum renewal renewal;
 	struct orphan orphans[ORPHANS_MAX];
 	struct lost *lost; /* recovery.c */
+	bool unswept;	   /* somebody killed may have left half a file */
 	struct helper sysinfo, ssh_test;
 	struct buf host;   /* the body of register and info */
 	struct buf early;  /* the same without borg, at the start */

@@ -15,7 +15,6 @@
 #include "setup/lockfile.h"
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A job that the server's heartbeat calls stalled is left alone when its
  * progress was taken within this time. */
@@ -65,7 +64,7 @@ void answers_register(struct agent *a, const struct json *j, uint64_t now)
 	a->poll_at = now;
 	if (a->ssh_info.user[0] == '\0')
 		return;
-	if (access(a->paths->ssh_key, F_OK) != 0) {
+	if (!file_is_plain(a->paths->ssh_key)) {
 		a->want_key = true;
 		a->key_at = now;
 	} else {

@@ -18,16 +18,15 @@ static const char *const commands[] = {"create", "extract", "list", "info",
     "break-lock", "upgrade", NULL};
 
 /* Environment: borg's own names, but for those that run a program, read a
- * passphrase from elsewhere or are evaluated (BORG_LOGGING_CONF), and a locale.
- */
-static const char *const borg_variables[] = {"BASE_DIR", "CACHE_DIR",
-    "CACHE_IMPL", "CHECK_I_KNOW_WHAT_I_AM_DOING", "CONFIG_DIR",
-    "DELETE_I_KNOW_WHAT_I_AM_DOING", "EXIT_CODES", "FILES_CACHE_SUFFIX",
-    "FILES_CACHE_TTL", "HOSTNAME_IS_UNIQUE", "HOST_ID", "KEYS_DIR", "KEY_FILE",
-    "LOCK_WAIT", "NEW_PASSPHRASE", "OTHER_PASSPHRASE", "OTHER_REPO",
+ * passphrase from elsewhere, are evaluated (BORG_LOGGING_CONF), or say where
+ * borg writes (BORG_KEY_FILE, BORG_CACHE_DIR), and a locale. */
+static const char *const borg_variables[] = {"CACHE_IMPL",
+    "CHECK_I_KNOW_WHAT_I_AM_DOING", "DELETE_I_KNOW_WHAT_I_AM_DOING",
+    "EXIT_CODES", "FILES_CACHE_SUFFIX", "FILES_CACHE_TTL", "HOSTNAME_IS_UNIQUE",
+    "HOST_ID", "LOCK_WAIT", "NEW_PASSPHRASE", "OTHER_PASSPHRASE", "OTHER_REPO",
     "PASSPHRASE", "RECREATE_I_KNOW_WHAT_I_AM_DOING",
-    "RELOCATED_REPO_ACCESS_IS_OK", "REMOTE_PATH", "REPO", "RSH", "SECURITY_DIR",
-    "SELFTEST", "SHOW_SYSINFO", "UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK",
+    "RELOCATED_REPO_ACCESS_IS_OK", "REMOTE_PATH", "REPO", "RSH", "SELFTEST",
+    "SHOW_SYSINFO", "UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK",
     "USE_CHUNKS_ARCHIVE", "WORKAROUNDS", NULL};
 static const char *const variables[] = {
     "LANG", "TZ", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", NULL};

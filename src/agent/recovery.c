@@ -192,9 +192,14 @@ void recovery_open(struct agent *a, uint64_t now)
 			  "is looked at when the agent starts again",
 		    a->paths->journal, strerror(errno));
 	sweep(a);
-	if (outlives(a))
+	recovery_sweep(a);
+}
+
+void recovery_sweep(struct agent *a)
+{
+	a->unswept = outlives(a);
+	if (a->unswept)
 		return;
-	/* Nobody writes but us: what is half written never becomes whole. */
 	const char *const dirs[] = {a->paths->etc, a->paths->state,
 	    a->paths->spool, a->paths->journal, a->paths->run};
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)

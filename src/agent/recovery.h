@@ -10,6 +10,10 @@
 
 /* At the start: takes up what the journal holds. */
 void recovery_open(struct agent *a, uint64_t now);
+/* Removes what somebody who was killed left half written, unless a worker of
+ * an earlier life may be writing. None of ours may: nobody but the supervisor
+ * then writes, and what is half written never becomes whole. */
+void recovery_sweep(struct agent *a);
 /* Moves on what can; returns when it wants to be called again. */
 uint64_t recovery_watch(struct agent *a, uint64_t now);
 /* A poll was answered with these tasks: a job that was only announced is

@@ -129,10 +129,15 @@ static void rotate_memory(struct agent *a)
 static void skip_file(struct agent *a, int64_t id)
 {
 	struct spool *s = &a->spool;
-	bool bad = errno == EILSEQ || errno == EFBIG;
-	log_error("the report %s/%s cannot be read: %s", a->paths->spool,
-	    s->name,
-	    bad ? "it is damaged, and set aside as .bad" : strerror(errno));
+	bool bad = errno == EILSEQ || errno == EFBIG || errno == EISDIR;
+	const char *why =
+	    bad ? "it is damaged, and set aside as .bad" : strerror(errno);
+	/* Looked at with each poll, told once: newer ones sort behind it. */
+	if (strcmp(s->name, s->unread) > 0) {
+		log_error("the report %s/%s cannot be read: %s",
+		    a->paths->spool, s->name, why);
+		text_copy(s->unread, sizeof(s->unread), s->name);
+	}
 	if (bad && spoolfile_set_aside(a->paths->spool, s->name) == 0) {
 		/* The server would wait for it for ever. */
 		if (!spool_has(a, id))
@@ -250,8 +255,8 @@ static void send_report(struct agent *a, int64_t id, const struct buf *body)
 	    .first_byte_ms = STATUS_TIMEOUT_MS,
 	    .total_ms = STATUS_TIMEOUT_MS,
 	    .body_max = ANSWER_BODY_MAX};
-	log_debug("POST %s for job %lld (%zu bytes)", STATUS_PATH,
-	    (long long)id, what->len);
+	log_debug("POST %s for job %lld (%u bytes)", STATUS_PATH, (long long)id,
+	    what->len);
 	if (net_begin(a->reports, &request) == 0)
 		a->spool.sending = id;
 	buf_release(&brief);

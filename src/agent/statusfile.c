@@ -265,15 +265,13 @@ static void fill_policy(struct status *s, const struct config *c)
 static void fill_sandbox(
     struct status *s, const struct agent *a, struct buf *missing)
 {
-	unsigned mask = 0, whole = 31;
+	unsigned mask = 0;
 	const char *note = NULL;
 	const char *layers = net_sandbox(a->polls, &mask, &note);
 	if (layers[0] == '\0')
 		return;
 	s->layers = layers;
-	if (geteuid() != 0)
-		whole &= ~SANDBOX_USER;
-	sandbox_text(missing, whole & ~mask, a->config->net_user);
+	sandbox_text(missing, sandbox_missing(mask), a->config->net_user);
 	s->missing = missing->len > 0 ? buf_str(missing) : NULL;
 	s->sandbox_note = note[0] != '\0' ? note : NULL;
 }
@@ -313,8 +311,10 @@ static int put(const char *path, const struct buf *text)
 	int n = snprintf(temp, sizeof(temp), "%s.new", path);
 	if (text->failed || n >= (int)sizeof(temp))
 		return -1;
+	/* One that an earlier agent left, or anybody. */
+	unlink(temp);
 	int fd = open(
-	    temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	    temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return -1;
 	int rc = file_write_all(fd, text->data, text->len);

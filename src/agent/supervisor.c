@@ -32,8 +32,10 @@
 #include "agent/statusfile.h"
 #include "agent/update.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "job/borgenv.h"
@@ -47,7 +49,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -71,9 +72,10 @@ static int take_lock(struct agent *a)
 	if (a->lock < 0)
 		a->lock = open(a->paths->lock,
 		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (a->lock < 0) {
-		log_error(
-		    "cannot open %s: %s", a->paths->lock, strerror(errno));
+	const char *wrong = a->lock < 0 ? strerror(errno) : file_flaw(a->lock);
+	if (wrong != NULL) {
+		log_error("cannot use the lock %s: %s; remove it",
+		    a->paths->lock, wrong);
 		return -1;
 	}
 	if (fcntl(a->lock, F_SETLK, &lock) == 0) {
@@ -93,25 +95,28 @@ static int open_signals(void)
 {
 	static const int wanted[] = {
 	    SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1, SIGUSR2};
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signals_open(wanted, sizeof(wanted) / sizeof(wanted[0]));
 }
 
-static int open_agent(struct agent *a, char **argv)
+static int open_dirs(const struct paths *p)
 {
 	const char *failed = NULL;
-	if (paths_make(a->paths, &failed) != 0) {
+	if (paths_make(p, &failed) != 0) {
 		log_error("cannot make the directory %s: %s", failed,
 		    strerror(errno));
 		return -1;
 	}
-	if (take_lock(a) != 0)
+	struct buf why = BUF_INIT(8 * KIB);
+	int rc = paths_close(p, &why);
+	if (rc != 0)
+		log_error("%s", buf_str(&why));
+	buf_release(&why);
+	return rc;
+}
+
+static int open_agent(struct agent *a, char **argv)
+{
+	if (open_dirs(a->paths) != 0 || take_lock(a) != 0)
 		return -1;
 	update_open(a, argv);
 	borgenv_forget_keys(a->paths);
@@ -190,6 +195,8 @@ static void reap_children(struct agent *a, uint64_t now)
 	int status;
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			a->unswept = true;
 		if (!net_reap(a->polls, pid, status) &&
 		    !net_reap(a->reports, pid, status) &&
 		    !fetch_reap(a, pid, status))
@@ -309,6 +316,8 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 static void do_what_is_due(struct agent *a)
 {
 	uint64_t now = clock_ms();
+	if (a->unswept && !has_workers(a))
+		recovery_sweep(a);
 	helpers_begin(a, now);
 	runner_schedule(a, now);
 	calls_begin(a, now);
@@ -431,8 +440,6 @@ int supervisor_run(struct config *c, const struct paths *p,
 	bool taken_over = false;
 	buf_init(&a.host, ANSWER_BODY_MAX);
 	buf_init(&a.early, ANSWER_BODY_MAX);
-	/* The API key is in our memory, passphrases in borg's. */
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	if (open_agent(&a, options->argv) != 0)
 		goto out;
 	log_info("bbs-agent %s started; server %s", BBS_VERSION, c->url);

@@ -114,6 +114,7 @@ static void open_new(struct agent *a, struct update_state *s, char **argv)
 	}
 	s->starts++;
 	save(a, s);
+	/* Should it hang before the loop sets its own. */
 	alarm(UPDATE_HANG_S);
 	a->unproven = true;
 	a->unheard = s->phase == UPDATE_PENDING;

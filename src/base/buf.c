@@ -19,7 +19,7 @@ void mem_wipe(void *p, size_t len)
 		explicit_bzero(p, len);
 }
 
-void buf_init(struct buf *b, size_t max)
+void buf_init(struct buf *b, uint32_t max)
 {
 	*b = (struct buf)BUF_INIT(max);
 }
@@ -64,21 +64,21 @@ static char *buf_move(struct buf *b, size_t cap)
 /* Makes room for n bytes and the NUL. */
 static int buf_reserve(struct buf *b, size_t n)
 {
-	if (b->failed || n > b->max - b->len || n >= SIZE_MAX - b->len)
+	if (b->failed || n > b->max - b->len)
 		goto fail;
 	size_t need = b->len + n + 1;
 	if (need <= b->cap)
 		return 0;
 	size_t cap = b->cap > 0 ? b->cap : BUF_FIRST;
 	while (cap < need)
-		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-	if (b->max < SIZE_MAX && cap > b->max + 1)
-		cap = b->max + 1;
+		cap *= 2;
+	if (cap > b->max + (size_t)1)
+		cap = b->max + (size_t)1;
 	char *data = buf_move(b, cap);
 	if (data == NULL)
 		goto fail;
 	b->data = data;
-	b->cap = cap;
+	b->cap = (uint32_t)cap;
 	return 0;
 fail:
 	b->failed = true;
@@ -91,7 +91,7 @@ int buf_add(struct buf *b, const void *bytes, size_t len)
 		return -1;
 	if (len > 0)
 		memcpy(b->data + b->len, bytes, len);
-	b->len += len;
+	b->len += (uint32_t)len;
 	b->data[b->len] = '\0';
 	return 0;
 }
@@ -127,7 +127,7 @@ int buf_addv(struct buf *b, const char *fmt, va_list ap)
 	} else if (buf_reserve(b, (size_t)n) == 0) {
 		if ((size_t)n >= room)
 			vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
-		b->len += (size_t)n;
+		b->len += (uint32_t)n;
 		rc = 0;
 	}
 	va_end(again);
@@ -154,7 +154,7 @@ char *buf_space(struct buf *b, size_t n)
 
 void buf_grow(struct buf *b, size_t n)
 {
-	b->len += n;
+	b->len += (uint32_t)n;
 	b->data[b->len] = '\0';
 }
 
@@ -163,7 +163,7 @@ void buf_consume(struct buf *b, size_t n)
 	if (n == 0)
 		return;
 	memmove(b->data, b->data + n, b->len - n);
-	b->len -= n;
+	b->len -= (uint32_t)n;
 	b->data[b->len] = '\0';
 }
 

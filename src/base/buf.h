@@ -1,5 +1,6 @@
 /*
- * Growable bytes with a cap.
+ * Growable bytes with a cap, which is below 1 GiB. There are hundreds of these:
+ * small fields keep the code that uses them small.
  *
  * Invariants: data is NULL (cap 0) or NUL-terminated at data[len]; len never
  * exceeds max. When an addition would pass max, or memory is out, nothing is
@@ -13,12 +14,13 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
 	char *data;
-	size_t len;
-	size_t cap;
-	size_t max;
+	uint32_t len;
+	uint32_t cap;
+	uint32_t max;
 	bool failed;
 };
 
@@ -27,7 +29,7 @@ struct buf {
 	{                                 \
 		NULL, 0, 0, (max_), false \
 	}
-void buf_init(struct buf *b, size_t max);
+void buf_init(struct buf *b, uint32_t max);
 /* Frees the bytes; the buffer can be used again. Safe when done twice. */
 void buf_release(struct buf *b);
 /* The same for secrets: the bytes are overwritten first. */

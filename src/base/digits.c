@@ -13,6 +13,17 @@ int digits_hex(char c)
 	return -1;
 }
 
+int digits_decimal(const char *text, int n)
+{
+	int value = 0;
+	for (int i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		value = value * 10 + text[i] - '0';
+	}
+	return value;
+}
+
 int digits_base64(char c)
 {
 	if (c >= 'A' && c <= 'Z')

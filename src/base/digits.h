@@ -1,4 +1,4 @@
-/* What a character stands for in hexadecimal and in base64. */
+/* What characters stand for in hexadecimal, decimal and base64. */
 #ifndef BASE_DIGITS_H
 #define BASE_DIGITS_H
 
@@ -7,6 +7,8 @@
 /* 0 to 15 / 0 to 63, or -1. */
 int digits_hex(char c);
 int digits_base64(char c);
+/* The number that exactly n decimal digits stand for (n < 10), or -1. */
+int digits_decimal(const char *text, int n);
 /* Appends the bytes that base64 text stands for; 0, or -1 when something else
  * is in it (padding is allowed): that is passed over. */
 int digits_add_base64(struct buf *out, const char *text, size_t len);

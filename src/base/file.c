@@ -31,11 +31,15 @@ static void file_close(int fd)
 
 static ssize_t file_read_some(int fd, char *to, size_t len)
 {
-	ssize_t n;
-	do {
-		n = read(fd, to, len);
-	} while (n < 0 && errno == EINTR);
-	return n;
+	for (;;) {
+		ssize_t n = read(fd, to, len);
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+			return n;
+		/* A pipe that somebody is writing into, --key-file <(...) */
+		if (errno == EAGAIN)
+			poll(&wait, 1, -1);
+	}
 }
 
 /* Room for what is likely there, and never less than one byte. */
@@ -83,12 +87,37 @@ int file_read_fd(int fd, struct buf *out)
 
 int file_read(const char *path, struct buf *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* A pipe without a writer must not hold us up: it is empty. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return -1;
 	int rc = file_read_fd(fd, out);
 	file_close(fd);
 	return rc;
+}
+
+bool file_is_plain(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+const char *file_flaw(int fd)
+{
+	const mode_t foreign = S_IWGRP | S_IWOTH;
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "it is no file";
+	if (st.st_uid != geteuid())
+		return "it belongs to another user";
+	if (st.st_nlink > 1)
+		return "it has a second name (a hard link)";
+	if ((st.st_mode & foreign) != 0 &&
+	    fchmod(fd, st.st_mode & 07777 & ~foreign) != 0)
+		return "others may write into it";
+	return NULL;
 }
 
 int file_write_all(int fd, const void *data, size_t len)
@@ -213,6 +242,17 @@ static int file_mkdir(const char *path, mode_t mode)
 	int rc = fchmod(fd, mode);
 	file_close(fd);
 	return rc;
+}
+
+int file_set_aside(const char *path)
+{
+	char bad[PATH_MAX];
+	int n = snprintf(bad, sizeof(bad), "%s.bad", path);
+	if (n < 0 || (size_t)n >= sizeof(bad)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return rename(path, bad);
 }
 
 int file_mkdirs(const char *path, mode_t mode)

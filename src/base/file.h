@@ -12,11 +12,18 @@
 /* Appends the whole file (at most out->max bytes; larger is EFBIG). */
 int file_read(const char *path, struct buf *out);
 int file_read_fd(int fd, struct buf *out);
+/* Is there a file, and no pipe or directory? Links are followed. */
+bool file_is_plain(const char *path);
+/* Why this open file must not be written to as one of our own; NULL: it may.
+ * What others may do with it is taken from them. */
+const char *file_flaw(int fd);
 /* Writes beside path under a temporary name with O_EXCL, fsyncs, renames,
  * fsyncs the directory. On failure path is unchanged and nothing is left. */
 int file_write(const char *path, const void *data, size_t len, mode_t mode);
 /* All of len, through EINTR and short writes. */
 int file_write_all(int fd, const void *data, size_t len);
+/* Renames it to PATH.bad, so that it no longer counts but can be looked at. */
+int file_set_aside(const char *path);
 /* mkdir -p; parents 0755, the last one mode (an existing one is left). */
 int file_mkdirs(const char *path, mode_t mode);
 /* A new file in dir that has no name and vanishes with its descriptor. */

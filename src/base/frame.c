@@ -62,9 +62,13 @@ static size_t frame_max(const struct frame_link *l)
 	return l->in.max - sizeof(struct head) - FRAME_READ;
 }
 
-/* An empty buffer that grew large is given back. */
-static void frame_shrink(struct buf *b)
+/* Drops the first n bytes. They may have been secrets, so nothing of them
+ * stays behind; an empty buffer that grew large is given back. */
+static void frame_drop(struct buf *b, size_t n)
 {
+	buf_consume(b, n);
+	if (n > 0)
+		mem_wipe(b->data + b->len, n);
 	if (b->len == 0 && b->cap > FRAME_KEEP)
 		buf_wipe(b);
 }
@@ -102,8 +106,7 @@ int frame_flush(struct frame_link *l)
 		}
 		sent += (size_t)n;
 	}
-	buf_consume(&l->out, sent);
-	frame_shrink(&l->out);
+	frame_drop(&l->out, sent);
 	return rc;
 }
 
@@ -225,7 +228,7 @@ static int frame_keep_fd(struct frame_link *l, struct msghdr *msg)
 
 int frame_fill(struct frame_link *l)
 {
-	buf_consume(&l->in, l->taken);
+	frame_drop(&l->in, l->taken);
 	l->taken = 0;
 	ssize_t missing = frame_missing(l);
 	if (missing <= 0)
@@ -267,8 +270,7 @@ int frame_next(struct frame_link *l, struct frame *f)
 		bool empty = l->taken == l->in.len;
 		if (empty) {
 			l->taken = 0;
-			buf_consume(&l->in, l->in.len);
-			frame_shrink(&l->in);
+			frame_drop(&l->in, l->in.len);
 		}
 		/* A descriptor without a frame is nobody's. */
 		return missing < 0 || (empty && l->fd_in >= 0) ? -1 : 0;

@@ -5,6 +5,7 @@
  * line: when no new file can be made, the old one takes it.
  */
 #include "base/log_file.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,6 @@
 #include <unistd.h>
 
 #define MODE 0640
-/* Nobody else may write into it. */
-#define FOREIGN_WRITES (S_IWGRP | S_IWOTH)
 
 static struct {
 	int fd;
@@ -29,20 +28,9 @@ static struct {
 static const char *flaw(int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) != 0)
-		return strerror(errno);
-	if (S_ISCHR(st.st_mode))
+	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
 		return NULL;
-	if (!S_ISREG(st.st_mode))
-		return "it is no file";
-	if (st.st_uid != geteuid())
-		return "it belongs to another user";
-	if (st.st_nlink > 1)
-		return "it has a second name (a hard link)";
-	if ((st.st_mode & FOREIGN_WRITES) != 0 &&
-	    fchmod(fd, st.st_mode & 07777 & ~(mode_t)FOREIGN_WRITES) != 0)
-		return "others may write into it";
-	return NULL;
+	return file_flaw(fd);
 }
 
 int log_file_open(const char *path, struct buf *why)

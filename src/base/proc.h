@@ -53,7 +53,9 @@ void proc_describe_stuck(const struct proc *p, struct buf *out);
 int proc_exit_code(int status);
 /* The status of a child whose own nobody can tell any more: code 255. */
 #define PROC_STATUS_LOST (255 << 8)
-/* Start time of a pid from /proc, 0 when there is none. */
+/* Start time of a pid from /proc, in 1/PROC_HZ s since the host started; 0 when
+ * there is none. 100 wherever this agent runs (proc(5): USER_HZ). */
+#define PROC_HZ 100u
 uint64_t proc_start_time(pid_t pid);
 /* CPU ticks and bytes of I/O that a process group has used so far (from
  * /proc/PID/stat and io); for noticing a hang. */

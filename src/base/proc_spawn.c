@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -103,8 +104,11 @@ void proc_close_range(int first, int last)
 		closedir(d);
 		return;
 	}
-	long max = sysconf(_SC_OPEN_MAX);
-	max = max < 0 || max > PROC_FD_MAX ? PROC_FD_MAX : max;
+	struct rlimit limit;
+	int max = PROC_FD_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < PROC_FD_MAX)
+		max = (int)limit.rlim_cur;
 	for (int fd = first; fd < max && fd <= last; fd++)
 		close(fd);
 }

@@ -109,8 +109,8 @@ char *borg_try_dir(const char *state, const char *place, struct buf *why)
 	    (fs.f_flag & ST_NOEXEC) != 0)
 		below = parent;
 	char *dir = file_join(below, ".borg-update");
-	if (dir != NULL)
-		file_remove_tree(dir);
+	if (dir != NULL && file_remove_tree(dir) != 0)
+		unlink(dir); /* what is no directory */
 	if (dir == NULL || mkdir(dir, 0700) != 0) {
 		buf_addf(why, "cannot make a directory in %s: %s", below,
 		    strerror(errno));

@@ -198,12 +198,8 @@ int journal_remove(const struct paths *p, int64_t job_id)
 int journal_set_aside(const struct paths *p, int64_t job_id)
 {
 	char *path = journal_path(p, job_id);
-	struct buf bad = BUF_INIT(8 * KIB);
-	int rc = -1;
-	if (path != NULL && buf_addf(&bad, "%s.bad", path) == 0)
-		rc = rename(path, buf_str(&bad));
+	int rc = path != NULL ? file_set_aside(path) : -1;
 	free(path);
-	buf_release(&bad);
 	return rc;
 }
 

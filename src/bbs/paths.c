@@ -5,8 +5,13 @@
  */
 #include "bbs/paths.h"
 #include "base/file.h"
+#include "base/log.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The same directory as an absolute path: borg and ssh get these names while
  * they stand elsewhere. NULL when out of memory or the directory is gone. */
@@ -80,17 +85,76 @@ void paths_release(struct paths *p)
 	memset(p, 0, sizeof(*p));
 }
 
+/* Those that `run` writes to. */
+#define DIRS 5
+struct wanted {
+	const char *dir;
+	mode_t mode;
+};
+
+static void list_dirs(const struct paths *p, struct wanted to[DIRS])
+{
+	to[0] = (struct wanted){p->etc, 0755};
+	to[1] = (struct wanted){p->state, 0700};
+	to[2] = (struct wanted){p->spool, 0700};
+	to[3] = (struct wanted){p->journal, 0700};
+	to[4] = (struct wanted){p->run, 0755};
+}
+
 int paths_make(const struct paths *p, const char **failed)
 {
-	const struct {
-		const char *dir;
-		mode_t mode;
-	} wanted[] = {{p->etc, 0755}, {p->state, 0700}, {p->spool, 0700},
-	    {p->journal, 0700}, {p->run, 0755}};
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+	struct wanted wanted[DIRS];
+	list_dirs(p, wanted);
+	for (size_t i = 0; i < DIRS; i++) {
 		*failed = wanted[i].dir;
 		if (file_mkdirs(wanted[i].dir, wanted[i].mode) != 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* Nobody else may change what is kept in it, or look where mode forbids. */
+static int close_dir(int fd, const struct wanted *w, struct buf *why)
+{
+	const char *dir = w->dir;
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		buf_addf(why, "cannot open the directory %s: %s", dir,
+		    strerror(errno));
+		return -1;
+	}
+	if (st.st_uid != geteuid() && st.st_uid != 0) {
+		buf_addf(why,
+		    "the directory %s belongs to another user, who could "
+		    "change what is kept there: chown it to root",
+		    dir);
+		return -1;
+	}
+	mode_t open_to = st.st_mode & 077 & ~w->mode;
+	if (open_to == 0 || st.st_uid != geteuid())
+		return 0;
+	if (fchmod(fd, st.st_mode & 07777 & ~open_to) != 0) {
+		buf_addf(why, "the directory %s is open to other users: %s",
+		    dir, strerror(errno));
+		return -1;
+	}
+	log_warning("the directory %s was open to other users (mode %03o): "
+		    "now it is not",
+	    dir, (unsigned)st.st_mode & 0777);
+	return 0;
+}
+
+int paths_close(const struct paths *p, struct buf *why)
+{
+	struct wanted wanted[DIRS];
+	int rc = 0;
+	list_dirs(p, wanted);
+	for (size_t i = 0; i < DIRS && rc == 0; i++) {
+		int fd =
+		    open(wanted[i].dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		rc = close_dir(fd, &wanted[i], why);
+		if (fd >= 0)
+			close(fd);
+	}
+	return rc;
 }

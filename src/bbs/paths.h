@@ -2,6 +2,8 @@
 #ifndef BBS_PATHS_H
 #define BBS_PATHS_H
 
+#include "base/buf.h"
+
 struct paths {
 	char *root;	   /* "" or /DIR without a slash at its end */
 	char *config;	   /* /etc/bbs-agent/config.ini, or --config */
@@ -29,5 +31,8 @@ void paths_release(struct paths *p);
 /* Makes the directories that `run` writes to. 0, or -1 with errno set and
  * *failed naming the directory. */
 int paths_make(const struct paths *p, const char **failed);
+/* Takes from others what they may do in these directories beyond our modes.
+ * -1 with a sentence in why where one of them belongs to another user. */
+int paths_close(const struct paths *p, struct buf *why);
 
 #endif

@@ -150,11 +150,7 @@ int spoolfile_remove(const char *dir, const char *name)
 int spoolfile_set_aside(const char *dir, const char *name)
 {
 	char *path = file_join(dir, name);
-	struct buf bad = BUF_INIT(8 * KIB);
-	int rc = -1;
-	if (path != NULL && buf_addf(&bad, "%s.bad", path) == 0)
-		rc = rename(path, buf_str(&bad));
+	int rc = path != NULL ? file_set_aside(path) : -1;
 	free(path);
-	buf_release(&bad);
 	return rc;
 }

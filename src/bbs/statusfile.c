@@ -4,6 +4,7 @@
  * anywhere, and each pointer would be patched at every start.
  */
 #include "bbs/statusfile.h"
+#include "base/digits.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -253,18 +254,6 @@ void status_encode(
 	buf_release(&p.clean);
 }
 
-/* n digits, or -1. */
-static int digits(const char *text, int n)
-{
-	int value = 0;
-	for (int i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		value = value * 10 + text[i] - '0';
-	}
-	return value;
-}
-
 /* Seconds since 1970, 0 for what is no time. */
 static int64_t time_of(const char *text)
 {
@@ -273,16 +262,16 @@ static int64_t time_of(const char *text)
 	if (text == NULL || strlen(text) != sizeof(form) - 1)
 		return 0;
 	for (size_t i = 0; form[i] != '\0'; i++) {
-		if (form[i] == '0' ? digits(text + i, 1) < 0
+		if (form[i] == '0' ? digits_decimal(text + i, 1) < 0
 				   : text[i] != form[i])
 			return 0;
 	}
-	tm.tm_year = digits(text, 4) - 1900;
-	tm.tm_mon = digits(text + 5, 2) - 1;
-	tm.tm_mday = digits(text + 8, 2);
-	tm.tm_hour = digits(text + 11, 2);
-	tm.tm_min = digits(text + 14, 2);
-	tm.tm_sec = digits(text + 17, 2);
+	tm.tm_year = digits_decimal(text, 4) - 1900;
+	tm.tm_mon = digits_decimal(text + 5, 2) - 1;
+	tm.tm_mday = digits_decimal(text + 8, 2);
+	tm.tm_hour = digits_decimal(text + 11, 2);
+	tm.tm_min = digits_decimal(text + 14, 2);
+	tm.tm_sec = digits_decimal(text + 17, 2);
 	time_t t = timegm(&tm);
 	return t > 0 ? (int64_t)t : 0;
 }

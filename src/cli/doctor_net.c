@@ -340,8 +340,6 @@ enum found doctor_poll(struct doctor *d, struct buf *out)
 
 enum found doctor_sandbox(struct doctor *d, struct buf *out)
 {
-	unsigned want =
-	    SANDBOX_PRIVS | SANDBOX_LIMITS | SANDBOX_FILES | SANDBOX_CALLS;
 	ask(d);
 	if (!d->sent)
 		return no_fact(d, LINK_NONE, out);
@@ -351,12 +349,11 @@ enum found doctor_sandbox(struct doctor *d, struct buf *out)
 		return FOUND_FAIL;
 	}
 	buf_addf(out, "the network process runs with %s", buf_str(&d->sandbox));
-	if (geteuid() == 0)
-		want |= SANDBOX_USER;
-	if ((d->sandbox_mask & want) == want)
+	unsigned missing = sandbox_missing(d->sandbox_mask);
+	if (missing == 0)
 		return FOUND_OK;
 	buf_adds(out, ", and without ");
-	sandbox_text(out, want & ~d->sandbox_mask, d->config.net_user);
+	sandbox_text(out, missing, d->config.net_user);
 	buf_adds(out, ": this kernel or container does not offer more");
 	return FOUND_WARN;
 }

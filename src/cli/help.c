@@ -128,6 +128,7 @@ static const struct topic {
 	"\n"
 	"examples:\n"
 	"  bbs-agent update --check\n"
+	"  bbs-agent update\n"
 	"  bbs-agent update --from /media/usb/bbs-agent\n"},
     {"version", "usage: bbs-agent version\n"},
     {"help", "usage: bbs-agent help [COMMAND]\n"},

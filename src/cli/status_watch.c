@@ -8,6 +8,7 @@
 #include "base/exitcode.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/signals.h"
 #include "cli/status.h"
 #include <errno.h>
 #include <poll.h>
@@ -155,15 +156,7 @@ static int open_signals(void)
 {
 	static const int wanted[] = {
 	    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH};
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		sigaddset(&set, wanted[i]);
-	/* A reader that went away is an error of write. */
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signals_open(wanted, sizeof(wanted) / sizeof(wanted[0]));
 }
 
 int status_watch(const struct paths *p)

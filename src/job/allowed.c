@@ -3,10 +3,12 @@
  * its directory) is judged by the part that does.
  */
 #include "job/allowed.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "bbs/borgwords.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,12 +199,21 @@ static int check_browse(
 	return rc;
 }
 
+static bool restores(const struct task *t)
+{
+	return t->kind == TASK_RESTORE || t->kind == TASK_RESTORE_DATABASE ||
+	       is_verb(t, "extract");
+}
+
+/* Absent means the root: archives hold paths without the leading slash. */
+static const char *cwd_of(const struct task *t)
+{
+	return t->cwd != NULL && t->cwd[0] != '\0' ? t->cwd : "/";
+}
+
 int allowed_check(
     const struct config *c, const struct task *t, bool resolve, struct buf *why)
 {
-	bool restores = t->kind == TASK_RESTORE ||
-			t->kind == TASK_RESTORE_DATABASE ||
-			is_verb(t, "extract");
 	int rc = 0;
 	/* By what borg is told to do, whatever the task calls itself. */
 	if (is_verb(t, "create") && c->backup_from != NULL) {
@@ -213,15 +224,51 @@ int allowed_check(
 			 : check_lines(&r, t->directories, why);
 	}
 	/* A restore makes this directory, whatever borg is told. */
-	if (rc == 0 && restores && c->restore_to != NULL) {
+	if (rc == 0 && restores(t) && c->restore_to != NULL) {
 		struct rule r = {
 		    "restore_to", "restoring to", c->restore_to, resolve};
-		bool given = t->cwd != NULL && t->cwd[0] != '\0';
-		rc = check_path(&r, given ? t->cwd : "/", why);
+		rc = check_path(&r, cwd_of(t), why);
 	}
 	if (rc == 0 && t->kind == TASK_LIST_DIR && c->browse != NULL) {
 		struct rule r = {"browse", "looking into", c->browse, resolve};
 		rc = check_browse(&r, t, why);
 	}
+	return rc;
+}
+
+/* What is open now is where borg will stand, whatever was moved since. */
+static int judge_open(
+    const struct config *c, const struct task *t, int fd, struct buf *why)
+{
+	struct buf list = BUF_INIT(MIB);
+	struct rule r = {"restore_to", "restoring to", c->restore_to, true};
+	int rc = 0;
+	if (!restores(t) || c->restore_to == NULL)
+		return 0;
+	allowed_resolve(c->restore_to, &list);
+	if (list.failed || !allowed_fd(buf_str(&list), fd))
+		rc = refuse(&r, cwd_of(t), "somewhere else by now", why);
+	buf_release(&list);
+	return rc;
+}
+
+int allowed_enter(const struct config *c, const struct task *t, struct buf *why)
+{
+	const char *cwd = cwd_of(t);
+	bool make = t->kind == TASK_RESTORE || t->kind == TASK_RESTORE_DATABASE;
+	if (make && file_mkdirs(cwd, 0755) != 0) {
+		buf_addf(why, "cannot make the directory %s: %s", cwd,
+		    strerror(errno));
+		return -1;
+	}
+	int fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd >= 0 ? judge_open(c, t, fd, why) : -1;
+	if (fd < 0 || (rc == 0 && fchdir(fd) != 0)) {
+		buf_addf(why, "cannot enter the directory %s: %s", cwd,
+		    strerror(errno));
+		rc = -1;
+	}
+	if (fd >= 0)
+		close(fd);
 	return rc;
 }

@@ -14,6 +14,11 @@
  * the rule. */
 int allowed_check(const struct config *c, const struct task *t, bool resolve,
     struct buf *why);
+/* Goes to the directory that the task runs in, made for a restore when it is
+ * not there, and judges the one that it got: what is started from now on
+ * stands there although a link on the way is moved. */
+int allowed_enter(
+    const struct config *c, const struct task *t, struct buf *why);
 /* Does what fd is open on lie in one of the newline separated directories?
  * The list is one of allowed_resolve. Needs /proc; without it: no. */
 bool allowed_fd(const char *list, int fd);

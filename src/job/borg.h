@@ -14,7 +14,7 @@ struct borg_run {
 	struct worker *worker;
 	const char *const *argv; /* argv[0]: absolute path of borg */
 	const char *const *env;
-	const char *cwd;
+	const char *cwd; /* NULL: where we stand */
 	/* A line that was decoded; a message's text is in j. May be NULL. */
 	void (*on_event)(
 	    void *ctx, const struct json *j, const struct borglog_event *e);

@@ -256,11 +256,10 @@ static bool looks_like_borg(pid_t pid)
 static bool is_stranger(pid_t pid, int64_t locked_at)
 {
 	uint64_t start = proc_start_time(pid);
-	long hz = sysconf(_SC_CLK_TCK);
-	if (start == 0 || hz <= 0)
+	if (start == 0)
 		return false;
 	int64_t booted = clock_wall() - (int64_t)(clock_ms() / 1000);
-	int64_t began = booted + (int64_t)(start / (uint64_t)hz);
+	int64_t began = booted + (int64_t)(start / PROC_HZ);
 	return began > locked_at + LOCK_MARGIN_S && !looks_like_borg(pid);
 }
 

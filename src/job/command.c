@@ -5,14 +5,13 @@
  */
 #include "job/command.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "job/allowed.h"
 #include "job/borgenv.h"
 #include "job/dryrun.h"
 #include "job/outcome.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,19 +59,6 @@ static void on_tick(void *ctx, uint64_t now, bool silent)
 	worker_progress(c->worker, &c->progress);
 }
 
-/* The directory to run in: as the server says, made when it is missing. */
-static int enter(struct command *c, const char **cwd)
-{
-	const struct task *t = c->worker->task;
-	*cwd = t->cwd != NULL && t->cwd[0] != '\0' ? t->cwd : "/";
-	if (t->kind == TASK_RESTORE && file_mkdirs(*cwd, 0755) != 0) {
-		buf_addf(&c->error, "cannot make the directory %s: %s", *cwd,
-		    strerror(errno));
-		return -1;
-	}
-	return 0;
-}
-
 static void judge(struct command *c, const struct borg_run *r)
 {
 	struct report *report = &c->report;
@@ -108,7 +94,7 @@ static void run_borg(struct command *c)
 	struct borg_run run;
 	struct buf why = BUF_INIT(8 * KIB);
 	borg_run_init(&run, w);
-	if (enter(c, &run.cwd) != 0)
+	if (allowed_enter(w->config, w->task, &c->error) != 0)
 		goto out;
 	if (borg_command_build(&command, w, &why) != 0) {
 		buf_adds(&c->error, buf_str(&why));

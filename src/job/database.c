@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "job/allowed.h"
 #include "job/borgenv.h"
 #include "job/database_order.h"
 #include "job/dump.h"
@@ -139,17 +140,12 @@ static int judge_extract(
 
 static int extract(struct restore *r, struct buf *why)
 {
-	const struct task *t = r->worker->task;
 	struct borg_command command = {0};
 	struct borg_run run;
 	int rc = -1;
 	borg_run_init(&run, r->worker);
-	run.cwd = t->cwd != NULL && t->cwd[0] != '\0' ? t->cwd : "/";
-	if (file_mkdirs(run.cwd, 0755) != 0) {
-		buf_addf(why, "cannot make the directory %s: %s", run.cwd,
-		    strerror(errno));
+	if (allowed_enter(r->worker->config, r->worker->task, why) != 0)
 		goto out;
-	}
 	if (borg_command_build(&command, r->worker, why) != 0)
 		goto out;
 	run.argv = command.argv;

@@ -5,6 +5,7 @@
 #include "job/script.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/proc_hide.h"
 #include "base/proc_why.h"
 #include "base/text.h"
 #include "job/child.h"
@@ -83,7 +84,10 @@ static int run_words(struct script *s, struct words *words, const char *file)
 	c.goes_on = s->goes_on;
 	c.may_leave = true;
 	c.timeout_ms = s->timeout_s * 1000;
+	/* It may start services, which live on with the limits it has. */
+	proc_unlimit_cores();
 	s->started = child_run(&c, &s->end) == 0;
+	proc_hide();
 	/* A service manager that stops the agent signals all of its group. */
 	worker_listen(s->worker);
 	if (s->goes_on && s->worker->stop == STOP_SERVICE &&

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/shellwords.h"
 #include "base/text.h"
 #include "job/known_hosts.h"
 #include "job/ssh_dropbear.h"
@@ -134,7 +135,7 @@ int ssh_command_build(struct ssh_command *c, struct worker *w,
 		    w->paths->ssh_info);
 		return -1;
 	}
-	if (access(w->paths->ssh_key, R_OK) != 0) {
+	if (!file_is_plain(w->paths->ssh_key)) {
 		buf_addf(
 		    why, "there is no SSH key at %s yet", w->paths->ssh_key);
 		return -1;
@@ -287,25 +288,6 @@ out:
 	return result;
 }
 
-void ssh_add_quoted(struct buf *out, const char *word)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789/._-+=:,@%";
-	if (word[strspn(word, plain)] == '\0') {
-		buf_adds(out, word);
-		return;
-	}
-	buf_addc(out, '\'');
-	for (; *word != '\0'; word++) {
-		if (*word == '\'')
-			buf_adds(out, "'\\''");
-		else
-			buf_addc(out, *word);
-	}
-	buf_addc(out, '\'');
-}
-
 /* Does the task's repository lie on this host? */
 static bool is_bound_for(const struct task *t, const char *host)
 {
@@ -346,7 +328,7 @@ static void replace_words(
 			buf_addc(out, *rsh++);
 			continue;
 		}
-		ssh_add_quoted(out, words[i][1]);
+		shellwords_quote(out, words[i][1]);
 		rsh += strlen(words[i][0]);
 	}
 }

@@ -29,8 +29,6 @@ void ssh_say_other_host(struct worker *w, struct buf *out);
 /* `ssh USER@HOST ping`; a sentence for the log into text. */
 enum ssh_test ssh_test(struct worker *w, struct buf *text);
 
-/* Appends a word as borg's shlex reads it back. */
-void ssh_add_quoted(struct buf *out, const char *word);
 /*
  * BORG_RSH as the server sent it, with the agent's key where it really lies,
  * remote_key (NULL: none) in place of the server's fixed temporary path, and

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/shellwords.h"
 #include "base/text.h"
 #include "job/known_hosts.h"
 #include "job/ssh.h"
@@ -90,11 +91,11 @@ int ssh_dropbear_rsh(const struct ssh_client *c, const char *home,
 		rc = add_words(p + len, &words);
 	if (rc == 0 && home != NULL) {
 		buf_adds(out, "env HOME=");
-		ssh_add_quoted(out, home);
+		shellwords_quote(out, home);
 		buf_addc(out, ' ');
 	}
 	if (rc == 0) {
-		ssh_add_quoted(out, c->path);
+		shellwords_quote(out, c->path);
 		buf_adds(out, home != NULL ? " -y" : " -y -y");
 		buf_adds(out, buf_str(&words));
 	}

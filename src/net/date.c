@@ -3,6 +3,7 @@
  * is the last of its year and no table of months is needed.
  */
 #include "net/date.h"
+#include "base/digits.h"
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,18 +56,6 @@ const char *date_text(char dst[DATE_TEXT], int64_t seconds)
 	return dst;
 }
 
-static int date_digits(const char *text, int n)
-{
-	int value = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		value = value * 10 + text[i] - '0';
-	}
-	return value;
-}
-
 int date_http(const char *text, int64_t *seconds)
 {
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -83,10 +72,10 @@ int date_http(const char *text, int64_t *seconds)
 	found = strstr(names, month);
 	if (found == NULL || (found - names) % 3 != 0)
 		return -1;
-	value = date_seconds(date_digits(text + 12, 4),
-	    (int)(found - names) / 3 + 1, date_digits(text + 5, 2),
-	    date_digits(text + 17, 2), date_digits(text + 20, 2),
-	    date_digits(text + 23, 2));
+	value = date_seconds(digits_decimal(text + 12, 4),
+	    (int)(found - names) / 3 + 1, digits_decimal(text + 5, 2),
+	    digits_decimal(text + 17, 2), digits_decimal(text + 20, 2),
+	    digits_decimal(text + 23, 2));
 	if (value == INT64_MIN)
 		return -1;
 	*seconds = value;

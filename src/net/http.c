@@ -115,6 +115,7 @@ static int http_receive(struct http_pass *p, uint64_t first_byte)
 		if (used < 0)
 			return http_say_bad(
 			    p->fault, p->h, msg, bytes, (size_t)n);
+		mem_wipe(bytes, (size_t)n);
 		if (used < n)
 			msg->keep_alive = false;
 		if (!msg->done && http_pace(p) != 0)

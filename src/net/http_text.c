@@ -191,6 +191,12 @@ int http_say_unsent(struct fault *f, const struct http *h, size_t body_len)
 
 int http_say_proxy(struct fault *f, const struct http *h, int status)
 {
+	/* Of a tunnel only the proxy can say this; tinyproxy has 401 for it. */
+	if ((status == 407 || status == 401) && h->proxy.login[0] != '\0')
+		return fault_set(f, NET_PROXY,
+		    "the proxy %s refuses the user or the password that "
+		    "[server] proxy has",
+		    h->proxy.host);
 	if (status == 407)
 		return fault_set(f, NET_PROXY,
 		    "the proxy %s wants a login: proxy = "

@@ -9,6 +9,7 @@
 #include "base/frame.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "net/net_end.h"
 #include "net/net_spawn.h"
 #include "net/net_wire.h"
 #include "net/sandbox.h"
@@ -51,7 +52,7 @@ struct net {
 	pid_t pid; /* 0: none */
 	pid_t old; /* killed and perhaps not reaped yet */
 	struct frame_link link;
-	bool linked, announced, recycle;
+	bool linked, recycle;
 	bool greeted; /* READY came; a second one would be a flood */
 	uint64_t started, next_start;
 	int status; /* of the process that ended, -1: not known */
@@ -307,6 +308,23 @@ bool net_reap(struct net *n, pid_t pid, int status)
 	return true;
 }
 
+/* One line, once; those of other processes are for who looks for them. */
+static void net_announce(struct net *n)
+{
+	static bool announced;
+	struct buf line = BUF_INIT(3 * NET_WHY_MAX);
+	enum log_level level = announced || n->downloads ? LOG_LEVEL_DEBUG
+			       : n->note.len > 0	 ? LOG_LEVEL_WARNING
+							 : LOG_LEVEL_INFO;
+
+	sandbox_describe(
+	    &line, n->mask, buf_str(&n->layers), buf_str(&n->note));
+	log_at(level, "network process %d: sandbox: %s", (int)n->pid,
+	    buf_str(&line));
+	announced = true;
+	buf_release(&line);
+}
+
 /* The first frame of a process: what its sandbox is made of. */
 static int net_take_ready(struct net *n, const struct frame *f)
 {
@@ -321,19 +339,12 @@ static int net_take_ready(struct net *n, const struct frame *f)
 	if (unpack_end(&u) != 0 || text == NULL || note == NULL || n->greeted)
 		return -1;
 	n->greeted = true;
-	if (note[0] != '\0')
-		log_warning("%s", note);
-	if (!n->announced && !n->downloads)
-		log_info("network process %d: sandbox: %s", (int)n->pid, text);
-	else
-		log_debug("network process %d: sandbox: %s (%#x)", (int)n->pid,
-		    text, (unsigned)mask);
-	n->announced = true;
 	n->mask = (unsigned)mask;
 	buf_reset(&n->layers);
 	buf_adds(&n->layers, text);
 	buf_reset(&n->note);
 	buf_adds(&n->note, note);
+	net_announce(n);
 	return 0;
 }
 
@@ -402,31 +413,8 @@ static void net_autopsy(struct net *n)
 		return;
 	}
 	buf_reset(&n->why);
-	if (status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
-		buf_addf(&n->why,
-		    "cannot find the address of %s (DNS: no answer within %u "
-		    "s): check /etc/resolv.conf and the network",
-		    buf_str(&n->host),
-		    (n->total_ms < NET_DNS_MS ? n->total_ms : NET_DNS_MS) /
-			1000);
-		net_fail(n, NET_DNS);
-		return;
-	}
-	if (status >= 0 && WIFSIGNALED(status))
-		buf_addf(&n->why,
-		    "the network process was killed by signal %d%s; it is "
-		    "started again",
-		    WTERMSIG(status),
-		    WTERMSIG(status) == SIGSYS ? " (its sandbox)" : "");
-	else if (status >= 0)
-		buf_addf(&n->why,
-		    "the network process ended with status %d; it is started "
-		    "again",
-		    WEXITSTATUS(status));
-	else
-		buf_adds(&n->why, "the network process closed its socket; it "
-				  "is started again");
-	net_fail(n, NET_BROKEN);
+	net_fail(
+	    n, net_end_say(status, buf_str(&n->host), n->total_ms, &n->why));
 }
 
 /* Reads what came: 1 with *reply. */

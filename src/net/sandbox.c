@@ -147,3 +147,27 @@ void sandbox_text(struct buf *out, unsigned mask, const char *user)
 			    names[i]);
 	}
 }
+
+unsigned sandbox_missing(unsigned mask)
+{
+	unsigned whole =
+	    SANDBOX_PRIVS | SANDBOX_LIMITS | SANDBOX_FILES | SANDBOX_CALLS;
+
+	if (geteuid() == 0)
+		whole |= SANDBOX_USER;
+	return whole & ~mask;
+}
+
+void sandbox_describe(
+    struct buf *out, unsigned mask, const char *layers, const char *note)
+{
+	unsigned missing = sandbox_missing(mask);
+
+	buf_adds(out, layers);
+	if (missing != 0) {
+		buf_adds(out, "; not to be had here: ");
+		sandbox_text(out, missing, "of its own");
+	}
+	if (note[0] != '\0')
+		buf_addf(out, " (%s)", note);
+}

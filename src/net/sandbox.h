@@ -26,6 +26,12 @@ int sandbox_enter(const char *user, pid_t parent, uint32_t file_max,
     unsigned *mask, struct buf *note);
 /* "user nobody, no_new_privs, rlimits, Landlock, seccomp" */
 void sandbox_text(struct buf *out, unsigned mask, const char *user);
+/* The layers that are not in mask and should be: all where the agent was
+ * started by root, without another user where it was not. */
+unsigned sandbox_missing(unsigned mask);
+/* Appends what was obtained, what this host does not have, and the note. */
+void sandbox_describe(
+    struct buf *out, unsigned mask, const char *layers, const char *note);
 
 /* The layers of their own files: true when obtained. */
 bool sandbox_landlock(void);

@@ -38,6 +38,11 @@
 #define SANDBOX_ARCH AUDIT_ARCH_S390X
 #endif
 
+/* A test looks natively at what is used elsewhere. */
+#ifdef SANDBOX_DENY_LIST
+#undef SANDBOX_ALLOW_LIST
+#endif
+
 #ifdef SANDBOX_ARCH
 
 /* The end for whoever tries one of these. */
@@ -188,6 +193,28 @@ static const int sandbox_calls[] = {
     SYS_inotify_init1,
     SYS_io_setup,
     SYS_memfd_create,
+    SYS_splice,
+    SYS_tee,
+    SYS_vmsplice,
+/* The older names, which newer architectures do not have. */
+#ifdef SYS_unlink
+    SYS_unlink,
+    SYS_rmdir,
+    SYS_rename,
+    SYS_link,
+    SYS_symlink,
+    SYS_mkdir,
+    SYS_mknod,
+    SYS_chmod,
+    SYS_chown,
+    SYS_inotify_init,
+#endif
+#ifdef SYS_setrlimit
+    SYS_setrlimit,
+#endif
+#ifdef SYS_accept
+    SYS_accept,
+#endif
 #ifdef SYS_bpf
     SYS_bpf,
 #endif

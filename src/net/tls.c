@@ -29,8 +29,9 @@ struct tls {
 	const struct trust_policy *policy;
 	struct trust_judge *judge;
 	int fd;
-	bool resumable;		/* the client holds a session worth resuming */
-	uint64_t judged;	/* when its certificate was judged */
+	bool resumable;	 /* the client holds a session worth resuming */
+	bool asked;	 /* something was sent: the answer takes a while */
+	uint64_t judged; /* when its certificate was judged */
 	unsigned char first[8]; /* the first bytes that came */
 	size_t first_len;
 	unsigned char out[TLS_GATHER]; /* records that wait for the next */
@@ -40,38 +41,42 @@ struct tls {
 	unsigned char buffer[BR_SSL_BUFSIZE_MONO];
 };
 
+/* ChaCha20 before AES: in software it is several times as fast. */
 static const uint16_t tls_suites[] = {
-    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
     BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384};
 
-/* Without hardware for AES the other cipher is several times as fast. */
-static const uint16_t tls_suites_soft[] = {
-    BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384};
+/* The smallest of each, not the fastest for this processor: what goes through
+ * TLS is small, but for a new borg now and then. */
+static void tls_set_ciphers(br_ssl_engine_context *eng)
+{
+	br_ssl_engine_set_suites(
+	    eng, tls_suites, sizeof(tls_suites) / sizeof(tls_suites[0]));
+	br_ssl_engine_set_rsavrfy(eng, &br_rsa_i31_pkcs1_vrfy);
+	br_ssl_engine_set_ec(eng, &br_ec_all_m31);
+	br_ssl_engine_set_ecdsa(eng, &br_ecdsa_i31_vrfy_asn1);
+	br_ssl_engine_set_gcm(
+	    eng, &br_sslrec_in_gcm_vtable, &br_sslrec_out_gcm_vtable);
+	br_ssl_engine_set_aes_ctr(eng, &br_aes_ct_ctr_vtable);
+	br_ssl_engine_set_ghash(eng, &br_ghash_ctmul);
+	br_ssl_engine_set_chapol(
+	    eng, &br_sslrec_in_chapol_vtable, &br_sslrec_out_chapol_vtable);
+	br_ssl_engine_set_chacha20(eng, &br_chacha20_ct_run);
+	br_ssl_engine_set_poly1305(eng, &br_poly1305_ctmul_run);
+}
 
 static void tls_setup(struct tls *t)
 {
 	br_ssl_client_context *client = &t->client;
 	br_ssl_engine_context *eng = &client->eng;
-	bool hard = br_aes_x86ni_ctr_get_vtable() != NULL ||
-		    br_aes_pwr8_ctr_get_vtable() != NULL;
 
 	br_ssl_client_zero(client);
 	br_ssl_engine_set_versions(eng, BR_TLS12, BR_TLS12);
-	br_ssl_engine_set_suites(eng, hard ? tls_suites : tls_suites_soft,
-	    sizeof(tls_suites) / sizeof(tls_suites[0]));
-	br_ssl_engine_set_default_rsavrfy(eng);
-	br_ssl_engine_set_default_ecdsa(eng);
-	br_ssl_engine_set_default_aes_gcm(eng);
-	br_ssl_engine_set_default_chapol(eng);
+	tls_set_ciphers(eng);
 	br_ssl_engine_set_hash(eng, br_sha256_ID, &br_sha256_vtable);
 	br_ssl_engine_set_hash(eng, br_sha384_ID, &br_sha384_vtable);
 	br_ssl_engine_set_hash(eng, br_sha512_ID, &br_sha512_vtable);
@@ -137,6 +142,7 @@ static int tls_send(struct tls *t, const unsigned char *bytes, size_t len,
 	ssize_t n = send(t->fd, bytes, len, MSG_NOSIGNAL);
 
 	*sent = n > 0 ? (size_t)n : 0;
+	t->asked = true;
 	if (n >= 0 || errno == EINTR)
 		return 0;
 	if (errno != EAGAIN)
@@ -189,6 +195,9 @@ static int tls_receive(struct tls *t, uint64_t deadline)
 
 	if (t->ahead_at < t->ahead_len)
 		return 0;
+	if (t->asked && dial_wait(t->fd, POLLIN, deadline) == 0)
+		return TLS_TIMEOUT;
+	t->asked = false;
 	n = recv(t->fd, t->ahead, sizeof(t->ahead), 0);
 	t->ahead_at = t->ahead_len = 0;
 	if (n < 0 && errno == EINTR)
@@ -310,6 +319,8 @@ long tls_read(struct tls *t, char *data, size_t len, uint64_t deadline)
 	if (n > len)
 		n = len;
 	memcpy(data, bytes, n);
+	/* Passphrases come this way; the next record may be shorter. */
+	mem_wipe(bytes, n);
 	br_ssl_engine_recvapp_ack(eng, n);
 	return (long)n;
 }

@@ -4,6 +4,7 @@
  * it. The order of the questions is the order in which an administrator would
  * ask them: is it the right server, is its certificate in date, who signed it.
  */
+#include "base/version.h"
 #include "net/date.h"
 #include "net/fault.h"
 #include "net/names.h"
@@ -106,6 +107,11 @@ static bool trust_say_dates(struct trust_judge *j, int64_t now)
 		    "expired on %s (this host's clock says %s): renew it on "
 		    "the server",
 		    date_text(limit, leaf->not_after), clock);
+	else if (now < BBS_RELEASED)
+		buf_addf(trust_say(j),
+		    "cannot be judged: this host's clock says %s, which is "
+		    "before this program was made: set the clock",
+		    clock);
 	else
 		buf_addf(trust_say(j),
 		    "is valid only from %s on, and this host's clock says %s: "

@@ -75,9 +75,8 @@ static unsigned trust_validate(
 	br_x509_minimal_set_hash(&mc, br_sha256_ID, &br_sha256_vtable);
 	br_x509_minimal_set_hash(&mc, br_sha384_ID, &br_sha384_vtable);
 	br_x509_minimal_set_hash(&mc, br_sha512_ID, &br_sha512_vtable);
-	br_x509_minimal_set_rsa(&mc, br_rsa_pkcs1_vrfy_get_default());
-	br_x509_minimal_set_ecdsa(
-	    &mc, br_ec_get_default(), br_ecdsa_vrfy_asn1_get_default());
+	br_x509_minimal_set_rsa(&mc, &br_rsa_i31_pkcs1_vrfy);
+	br_x509_minimal_set_ecdsa(&mc, &br_ec_all_m31, &br_ecdsa_i31_vrfy_asn1);
 	br_x509_minimal_set_minrsa(&mc, 2048 / 8);
 	br_x509_minimal_set_time(&mc, (uint32_t)(t->now / 86400 + 719528),
 	    (uint32_t)(t->now % 86400));

@@ -29,7 +29,7 @@ void lockfile_read(const char *path, struct lockfile *lock)
 	struct buf text = BUF_INIT(256);
 	uint64_t pid = 0;
 	memset(lock, 0, sizeof(*lock));
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return;
 	if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK &&

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/proc.h"
+#include "base/proc_hide.h"
 #include "base/text.h"
 #include <errno.h>
 #include <stdio.h>
@@ -86,8 +87,8 @@ int steps_file(const struct steps *s, const char *path, const struct buf *data,
 		steps_say(s, "%s is as it should be", path);
 		return 0;
 	}
-	steps_say(s, "%s %s (%zu bytes, %04o)",
-	    s->dry ? "would write" : "write", path, data->len, (unsigned)mode);
+	steps_say(s, "%s %s (%u bytes, %04o)", s->dry ? "would write" : "write",
+	    path, data->len, (unsigned)mode);
 	if (!s->dry && file_write(path, buf_str(data), data->len, mode) != 0)
 		return failed(why, "write", path);
 	return 0;
@@ -157,6 +158,8 @@ int steps_run(const struct steps *s, const char *const *argv, struct buf *why)
 	for (size_t i = 0; argv[i] != NULL; i++)
 		buf_addf(&line, "%s%s", i > 0 ? " " : "", argv[i]);
 	steps_say(s, "%s: %s", s->dry ? "would run" : "run", buf_str(&line));
+	/* A service that is started here lives on with the limits it gets. */
+	proc_unlimit_cores();
 	if (s->dry) {
 		rc = 0;
 	} else if (proc_run(&spec, STEP_TIMEOUT_MS, -1, &said, &said, &status,

@@ -53,9 +53,19 @@ def map_users(pid: int) -> None:
             path.write_text(f"0 {own} 1")
 
 
+def be_oneself(uid: int, gid: int) -> None:
+    """Who is not root was root for the mount alone: sshd must not think that
+    it is. One namespace further in, where the rule holds as well."""
+    call(libc.unshare(CLONE_NEWUSER), "no second user namespace is allowed here")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} 0 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} 0 1")
+
+
 def enter(program: Path, qemu: str) -> None:
     """Goes on in a child, in which such programs start; the parent waits and
     ends as the child does."""
+    uid, gid = os.geteuid(), os.getegid()
     child_ready, parent_ready = os.pipe(), os.pipe()
     child = os.fork()
     if child:
@@ -76,6 +86,8 @@ def enter(program: Path, qemu: str) -> None:
     call(mounted, "no binfmt_misc in a user namespace (Linux 6.7 has it): "
          "install qemu-user-binfmt, or check this architecture elsewhere")  # fmt: skip
     Path(place, "register").write_text(rule(program, qemu))
+    if uid != 0:
+        be_oneself(uid, gid)
 
 
 def prepare(program: Path, qemu: str, cpu: str | None) -> str:

@@ -34,6 +34,11 @@ class Fault:
     kind: str
     times: int = 1
     options: dict[str, Any] = field(default_factory=dict)
+    job_id: int | None = None  # None: any, or none
+
+    def is_for(self, request: Request) -> bool:
+        about = (request.json or {}).get("job_id")
+        return self.endpoint in ("*", request.endpoint) and self.job_id in (None, about)
 
     def play(self, exchange: Exchange) -> bool:
         return KINDS[self.kind](exchange, **self.options)
@@ -159,6 +164,14 @@ def close_framed(x: Exchange) -> bool:
     return False
 
 
+def cut_unframed(x: Exchange) -> bool:
+    """The same without the word that ends a TLS connection: it may be cut."""
+    answer = x.answer()
+    x.send(wire.head(answer, x.style, [], False) + answer.body)
+    x.cut()
+    return False
+
+
 def continue_first(x: Exchange) -> bool:
     """Interim answers before the real one."""
     x.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -198,7 +211,8 @@ def not_http(x: Exchange, greeting: bytes = b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n")
 
 FUNCTIONS: tuple[Any, ...] = (
     status, error_500, slow, drip, hang, drop, cut, text, value, big_body,
-    big_header, many_tasks, redirect, clock, http10, close_framed, continue_first,
+    big_header, many_tasks, redirect, clock, http10, close_framed, cut_unframed,
+    continue_first,
     odd_chunks, bad_chunks, two_lengths, not_http,
 )  # fmt: skip
 KINDS: dict[str, Callable[..., bool]] = {f.__name__: f for f in FUNCTIONS}

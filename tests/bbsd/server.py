@@ -246,11 +246,13 @@ class BBS:
             }
             asked[by].append(job_id)
 
-    def fault(self, endpoint: str, kind: str, times: int = 1, **options: Any) -> Fault:
-        """The next requests for that endpoint ("*": any) go wrong."""
+    def fault(self, endpoint: str, kind: str, times: int = 1, job: Job | None = None,
+              **options: Any) -> Fault:  # fmt: skip
+        """The next requests for that endpoint ("*": any) go wrong; only those
+        about that job, if one is given."""
         if kind not in KINDS:
             raise ValueError(kind)
-        fault = Fault(endpoint, kind, times, options)
+        fault = Fault(endpoint, kind, times, options, job.id if job else None)
         with self.state.changed:
             self.faults.append(fault)
         return fault
@@ -334,7 +336,7 @@ class BBS:
     def take_fault(self, request: Request) -> Fault | None:
         with self.state.changed:
             for fault in self.faults:
-                if fault.endpoint in ("*", request.endpoint) and fault.times > 0:
+                if fault.times > 0 and fault.is_for(request):
                     fault.times -= 1
                     return fault
         return None

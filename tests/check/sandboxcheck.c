@@ -45,6 +45,12 @@
 #define FILES SANDBOX_FILES
 #define CALLS SANDBOX_CALLS
 #define CAPS 32u
+/* Only a list of what is allowed stops it. */
+#ifdef SANDBOX_DENY_LIST
+#define LISTED 0u
+#else
+#define LISTED CALLS
+#endif
 #define ROOT_MAY 64u /* limits of processes do not count for it */
 #define NO_CALL 1000 /* an answer of its own: the state is as it should be */
 
@@ -330,7 +336,7 @@ static const struct attack {
     {"tgkill", tgkill_target, CALLS | USER},
     {"prlimit of another process", limit_target, CALLS | USER},
     {"pidfd_getfd", take_targets_fd, CALLS | USER},
-    {"F_SETOWN", own_signal, CALLS},
+    {"F_SETOWN", own_signal, LISTED},
     {"connect to a unix socket", talk_to_unix, CALLS},
     {"raw socket", raw_socket, CAPS},
     {"packet socket", packet_socket, CALLS | CAPS},
@@ -339,8 +345,8 @@ static const struct attack {
     {"raise a limit", raise_limit, CALLS | LIMITS},
     {"open many files", many_files, LIMITS},
     {"take much memory", much_memory, LIMITS},
-    {"setuid(0)", back_to_root, CALLS | USER},
-    {"setresuid", another_user, CALLS | CAPS},
+    {"setuid(0)", back_to_root, LISTED | USER},
+    {"setresuid", another_user, LISTED | CAPS},
     {"mount", mount_own, CALLS | CAPS},
     {"unshare", new_namespace, CALLS},
     {"bpf", load_bpf, CALLS},
@@ -348,7 +354,7 @@ static const struct attack {
     {"io_uring_setup", use_io_uring, CALLS},
     {"add_key", add_key, CALLS},
     {"keyctl", use_keyring, CALLS},
-    {"TIOCSTI", type_into_terminal, CALLS},
+    {"TIOCSTI", type_into_terminal, LISTED},
     {"memfd_create", memory_file, CALLS},
     {"userfaultfd", catch_faults, CALLS},
     {"new privileges by exec", no_new_privs, PRIVS},
@@ -440,7 +446,8 @@ static int judge(const struct attack *a, const char *user, const char *layers,
 	bool stopped = entered && (killed || (said && result != 0));
 	bool by_calls =
 	    killed || (said && (result == ENOSYS || result == EAFNOSUPPORT ||
-				   result == ENOTTY || result == EINVAL));
+				   result == ENOTTY || result == EINVAL ||
+				   (LISTED == 0 && result == EPERM)));
 	if (killed)
 		snprintf(how, sizeof(how), "killed");
 	else if (stopped)

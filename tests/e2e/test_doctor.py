@@ -459,7 +459,7 @@ def test_a_proxy(bbs: BBS, agent: Agent) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n", "wants a login"),
+        (b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n", "refuses the user or the password"),
         (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", "refuses the way"),
     ],
 )

@@ -154,6 +154,23 @@ def test_the_clock_was_set_over_a_restart(
         assert not world.agent.spool()
 
 
+def test_a_board_without_a_clock(bbs: BBS, agent: Agent) -> None:
+    """It wakes up long before the program was made: one sentence, and all is
+    well as soon as somebody sets the clock."""
+    clock = Clock(agent)
+    agent.configure(bbs)
+    clock.is_set(-40 * YEAR)
+    agent.start()
+    line = agent.wait_log("certificate")
+    assert re.search("this host's clock says 19[0-9-]+, which is before .* set the clock", line)
+    with clock.runs(10):
+        assert bbs.requests() == []
+        clock.is_set(40 * YEAR)
+        bbs.wait_polls(2)
+    said = [line for line in agent.log.splitlines() if "clock says" in line]
+    assert len(said) == 1, said
+
+
 # suspend
 
 

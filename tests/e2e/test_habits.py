@@ -246,6 +246,7 @@ def test_it_polls_at_once_after_an_outage(bbs: BBS, agent: Agent) -> None:
     agent.configure(bbs)
     agent.start()
     bbs.wait_polls(1)
+    agent.wait_log("/api/agent/tasks: 200")
     bbs.stop()
     os.kill(agent.pid, signal.SIGUSR1)
     agent.wait_log("no connection to")

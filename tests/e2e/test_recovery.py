@@ -85,6 +85,38 @@ def only_report(world: Faked, job: Job, timeout: float = 20) -> dict[str, Any]:
     return job.reports[0]
 
 
+@pytest.mark.parametrize("who", ["supervisor", "all"])
+def test_half_written_files_go(faked: MakeFaked, who: str) -> None:
+    """Also while a worker outlives the agent: when that has ended."""
+    world, job = running(faked, "signal.signal(signal.SIGTERM, lambda *_: None); time.sleep(2)")
+    kill_tree(world, who)
+    halves = plant_halves(world.agent)
+    world.agent.start()
+    if who == "supervisor":
+        world.agent.wait_log("outlived the agent")
+        assert all(path.exists() for path in halves)
+    only_report(world, job)
+    wait_until(lambda: not any(path.exists() for path in halves))
+
+
+def test_half_written_files_of_a_lost_worker_go(faked: MakeFaked) -> None:
+    """The agent itself lives on, maybe for months."""
+    world, job = running(faked)
+    halves = plant_halves(world.agent)
+    os.kill(process.look(borgs(world)[0].pid).parent, signal.SIGKILL)  # type: ignore[union-attr]
+    only_report(world, job)
+    wait_until(lambda: not any(path.exists() for path in halves))
+
+
+def plant_halves(agent: Agent) -> list[Path]:
+    """What a write leaves that was cut short before its rename."""
+    places = (agent.etc, agent.var, agent.var / "spool", journal(agent), agent.run_dir)
+    paths = [place / ".x.0123456789ab.tmp" for place in places]
+    for path in paths:
+        path.write_text("half")
+    return paths
+
+
 @pytest.fixture
 def stranger() -> Iterator[subprocess.Popen[bytes]]:
     """Not ours, though the journal may name its number."""
@@ -162,7 +194,7 @@ def test_the_host_was_restarted(
     path = journal(world.agent) / f"{job.id}.log"
     boot = records(world.agent, job.id)[0]["boot"]
     assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    start = int(Path(f"/proc/{stranger.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    start = process.start_time(stranger.pid)
     record(world.agent, job.id, worker=stranger.pid, start=start, boot=boot)
     record(world.agent, job.id, group=stranger.pid, start=start)
     path.write_text(path.read_text().replace(boot, "0" * 8 + boot[8:]))

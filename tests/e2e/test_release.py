@@ -96,8 +96,10 @@ def test_the_signature(maker: Maker) -> None:
     sums.write_text(sums.read_text().replace("# bbs-agent ", "# bbs-agent 1"))
     done = install(maker.out, "--version")
     assert done.returncode == 1 and "signature of SHA256SUMS is wrong" in done.stderr
-    maker.make()
+    done = maker.run(RELEASE_KEY=maker.public)
     assert "SHA256SUMS.sig" not in maker.listing(), "an old signature stayed"
+    assert "install.sh has a key and will refuse it" in done.stderr
+    assert "SHA256SUMS.sig" in install(maker.out, "--version").stderr
 
 
 @pytest.mark.skipif(not (TOP / "src/setup/update.c").exists(), reason="there is no update here")

@@ -1,6 +1,7 @@
 """TLS, HTTP, and a server that misbehaves: the agent says what is wrong,
 keeps running, keeps polling."""
 
+import base64
 import re
 import ssl
 import time
@@ -14,7 +15,6 @@ import pytest
 from bbsd import BBS, CA, Cert, spki_pin
 from support.agent import Agent
 from support.nginx import Nginx
-from support.site import MakeFaked
 from support.sshd import free_port
 
 # right, but unusual
@@ -192,32 +192,6 @@ def test_the_job_id_may_be_a_text(bbs: BBS, started: Agent) -> None:
     assert bbs.wait_status(job)["job_id"] == 1
 
 
-REFUSED: dict[str, dict[str, Any]] = {
-    "another program": a_backup(command=["/bin/sh", "-c", "id"], job_id=...),
-    "another borg": a_backup(command=["borgmatic", "create"], job_id=...),
-    "borg serve": a_backup(command=["borg", "serve"], job_id=...),
-    "borg with-lock": a_backup(command=["borg", "with-lock", "r", "id"], job_id=...),
-    "--rsh": a_backup(command=["borg", "create", "--rsh=touch /tmp/x", "r::a", "/x"], job_id=...),
-    "--content-from-command": a_backup(
-        command=["borg", "create", "--content-from-command", "r::a", "id"], job_id=...),
-    "LD_PRELOAD": a_backup(env={"LD_PRELOAD": "/tmp/x.so"}, job_id=...),
-    "PATH": a_backup(env={"PATH": "/tmp"}, job_id=...),
-    "BORG_PASSCOMMAND": a_backup(env={"BORG_PASSCOMMAND": "id"}, job_id=...),
-    "BORG_RSH": a_backup(env={"BORG_RSH": "sh -c id"}, job_id=...),
-    "ProxyCommand": a_backup(env={"BORG_RSH": "ssh -o ProxyCommand=id"}, job_id=...),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_orders_that_run_programs_are_refused(faked: MakeFaked, name: str) -> None:
-    world = faked()
-    task = {k: v for k, v in REFUSED[name].items() if v is not ...}
-    report = world.bbs.wait_status(world.bbs.add_task(task))
-    assert report["result"] == "failed"
-    assert "policy" in report["error_log"]
-    assert world.borg.runs() == []
-
-
 # the network
 
 
@@ -336,6 +310,64 @@ def test_another_pin_is_refused(place: Path, ca: CA, cert: Cert, agent: Agent) -
         agent.start()
         agent.wait_log("pin_sha256")
         assert bbs.requests() == []
+
+
+def test_two_pins(place: Path, ca: CA, agent: Agent) -> None:
+    """The key of today and that of tomorrow; each server has one of them."""
+    now, next_ = ca.issue("now"), ca.issue("next")
+    pins = f"{spki_pin(now.chain)}, {hex_pin(next_.chain)}"
+    for cert in (now, next_):
+        with tls_server(place / cert.chain.stem, ca, cert) as bbs:
+            agent.configure(bbs, server={"ca_file": None, "pin_sha256": pins})
+            agent.start()
+            bbs.wait_polls(1)
+            assert agent.stop() == 0
+
+
+def test_a_pinned_ca(place: Path, agent: Agent) -> None:
+    """Its key need not be the server's, but the certificate must be good."""
+    root = CA(place / "root")
+    middle = root.intermediate()
+    good, late = middle.issue("good"), middle.issue("late", end_days=-0.5)
+    for cert, fine in ((good, True), (late, False)):
+        with tls_server(place / cert.chain.stem, root, cert) as bbs:
+            pin = spki_pin(middle.cert)
+            agent.configure(bbs, server={"ca_file": None, "pin_sha256": pin})
+            agent.start()
+            if fine:
+                bbs.wait_polls(1)
+            else:
+                agent.wait_log("certificate .* expired")
+                assert bbs.requests() == []
+            assert agent.stop() == 0
+
+
+def test_a_wrong_pin_with_a_valid_chain(place: Path, ca: CA, cert: Cert, agent: Agent) -> None:
+    """With pins only these count, whoever signed the certificate."""
+    other = CA(place / "other").issue("another")
+    with tls_server(place, ca, cert) as bbs:
+        agent.configure(bbs, server={"pin_sha256": spki_pin(other.chain)})
+        agent.start()
+        assert "another key than pin_sha256" in agent.wait_log("pin_sha256")
+        time.sleep(1.5)
+        assert bbs.requests() == []
+
+
+def test_a_record_that_is_cut_off(place: Path, ca: CA, cert: Cert, agent: Agent) -> None:
+    """A body without a length ends with the connection: with TLS it must say
+    so, or somebody on the way has cut it."""
+    with tls_server(place, ca, cert) as bbs:
+        agent.configure(bbs)
+        agent.start()
+        bbs.wait_polls(1)
+        fault = bbs.fault("tasks", "cut_unframed")
+        bbs.wait(lambda: fault.times == 0, 10)
+        assert re.search("cut|truncated", agent.wait_log("WARN .*(cut|truncated)"))
+        bbs.wait_polls(1)
+
+
+def hex_pin(chain: Path) -> str:
+    return base64.b64decode(spki_pin(chain)).hex()
 
 
 def test_no_check_is_warned_about(place: Path, ca: CA, agent: Agent) -> None:

@@ -136,6 +136,31 @@ def test_installed(world: World, files: Files, elf: MakeBorg) -> None:
     assert (world.agent.etc / "borg_source").read_text() == "server\n"
 
 
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "fifo"])
+def test_what_stands_in_its_way(
+    world: World, files: Files, elf: MakeBorg, place: Path, kind: str
+) -> None:
+    """In the place of a file that it makes: it is replaced, never written to."""
+    victim = place / "victim"
+    victim.write_bytes(b"whole")
+    world.agent.var.mkdir(parents=True)
+    for path in (world.agent.var / ".borg-update", world.borg.with_name("borg.bbs-new"),
+                 world.borg.with_name("borg.bak")):  # fmt: skip
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "hard link":
+            path.hardlink_to(victim)
+        else:
+            path.symlink_to(victim if kind == "link" else place / "made")
+    body = elf()
+    world.start()
+    assert world.update(files.put(f"/v/{NAME}", body))["result"] == "completed"
+    assert world.borg.read_bytes() == body
+    assert world.borg.with_name("borg.bak").read_bytes() == world.old
+    assert sorted(p.name for p in world.borg.parent.iterdir()) == ["borg", "borg.bak"]
+    assert victim.read_bytes() == b"whole" and not (place / "made").exists()
+
+
 def test_without_a_borg_before(world: World, files: Files, elf: MakeBorg) -> None:
     world.borg.unlink()
     world.start()

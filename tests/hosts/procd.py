@@ -77,7 +77,8 @@ for script in /etc/rc.d/S*; do
 	[ ! -x "$script" ] || /bin/sh /etc/rc.common "/etc/init.d/${script##*/S95}" start
 done
 touch /run/up
-while :; do
+# Where its tree is gone, it goes, too.
+while [ -e /sbin/procd ]; do
 	for service in /run/procd.bbs-agent; do
 		[ -s "$service" ] || continue
 		pid=$(cat /run/procd.pid 2>/dev/null)

@@ -93,6 +93,24 @@ def starting(call: str, error: str, path: Path) -> list[str]:
             "-e", f"trace={call}", "-e", f"inject={call}:error={error}"]  # fmt: skip
 
 
+@contextmanager
+def recorded(agent: Agent, calls: str, out: Path) -> Iterator[None]:
+    """These calls of the supervisor, and of what it forks, as lines of a file."""
+    if shutil.which("strace") is None:
+        pytest.skip("no strace")
+    words = ["strace", "-qq", "-f", "-b", "execve", "-y", "-s", "400", "-o", str(out),
+             "-e", f"trace={calls}", "-e", "signal=none", "-p", str(agent.pid)]  # fmt: skip
+    strace = subprocess.Popen(words, stderr=subprocess.PIPE)
+    try:
+        wait_traced(agent, strace)
+        yield
+    finally:
+        strace.send_signal(signal.SIGINT)
+        strace.wait(10)
+        if strace.stderr is not None:
+            strace.stderr.close()
+
+
 def wait_traced(agent: Agent, strace: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 10
     status = Path(f"/proc/{agent.pid}/status")

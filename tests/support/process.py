@@ -43,6 +43,12 @@ def look(pid: int) -> Process | None:
     return Process(pid, int(fields[1]), fields[0], text or f"[{name}]")
 
 
+def start_time(pid: int) -> int:
+    """In ticks since the host's start; with the number it says who it is."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat[stat.rindex(")") + 2 :].split()[19])
+
+
 def everything() -> list[Process]:
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
     return [p for pid in pids if (p := look(pid)) is not None]
@@ -86,6 +92,12 @@ def pss_kib(pids: list[int]) -> int:
             continue  # gone, or not ours to look at
         total += sum(int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:")
     return total
+
+
+def anonymous_kib(pid: int) -> int:
+    """Memory of its own, whoever shares it: what a leak would add to."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line[:10] == "Anonymous:")
 
 
 def hidden(pids: list[int]) -> int:

@@ -133,6 +133,51 @@ static void nothing_is_asked_without_a_rule(void **state)
 	allow(backup("relative", fixture_path("in/link")));
 }
 
+/* As the worker does it: judged, and then entered. between: what somebody
+ * does in that moment. */
+static int enter(const char *cwd, void (*between)(void))
+{
+	struct json j;
+	struct task t;
+	struct buf why = BUF_INIT(sizeof(why_text));
+	const char *text = restore(cwd);
+	int here = open(".", O_PATH);
+	fixture_parse(&j, text, strlen(text));
+	assert_int_equal(task_decode(&t, &j, 0, &why), 0);
+	assert_int_equal(allowed_check(&config, &t, true, &why), 0);
+	if (between != NULL)
+		between();
+	int rc = allowed_enter(&config, &t, &why);
+	snprintf(why_text, sizeof(why_text), "%s", buf_str(&why));
+	char *now = getcwd(NULL, 0);
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+	if (rc == 0 && strcmp(now, fixture_path("in/real/new")) != 0)
+		fail_msg("it stands in %s", now);
+	free(now);
+	task_release(&t);
+	json_release(&j);
+	buf_release(&why);
+	return rc;
+}
+
+static void swap(void)
+{
+	assert_int_equal(rename(fixture_path("in/real"), fixture_path("x")), 0);
+	assert_int_equal(symlink("../out", fixture_path("in/real")), 0);
+}
+
+static void a_link_that_is_swapped_in(void **state)
+{
+	(void)state;
+	config.restore_to = strdup(fixture_path("in"));
+	assert_int_equal(enter(fixture_path("in/real/new"), NULL), 0);
+	assert_int_equal(enter(fixture_path("in/fine/new"), NULL), 0);
+	assert_int_equal(enter(fixture_path("in/real/new"), swap), -1);
+	assert_non_null(strstr(why_text, "[policy] restore_to"));
+	assert_non_null(strstr(why_text, "somewhere else by now"));
+}
+
 static void open_files(void **state)
 {
 	(void)state;
@@ -160,6 +205,7 @@ int main(void)
 	    TEST(restores),
 	    TEST(backups),
 	    TEST(nothing_is_asked_without_a_rule),
+	    TEST(a_link_that_is_swapped_in),
 	    TEST(open_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -118,6 +119,56 @@ static void reads_up_to_the_cap(void **state)
 	assert_int_equal(file_read(dir, &b), -1);
 	assert_int_equal(errno, EISDIR);
 	buf_release(&b);
+}
+
+/* What stands where one of our files should must not hold us up. */
+static void a_pipe_without_a_writer_is_empty(void **state)
+{
+	(void)state;
+	struct buf b = BUF_INIT(100);
+	assert_int_equal(mkfifo(in("fifo"), 0600), 0);
+	assert_int_equal(file_read(in("fifo"), &b), 0);
+	assert_int_equal(b.len, 0);
+	/* One that somebody writes into is waited for. */
+	int writer = open(in("fifo"), O_RDWR);
+	pid_t pid = fork();
+	if (pid == 0) {
+		usleep(50000);
+		_exit(write(writer, "text", 4) == 4 ? 0 : 1);
+	}
+	close(writer);
+	assert_int_equal(file_read(in("fifo"), &b), 0);
+	assert_string_equal(buf_str(&b), "text");
+	buf_release(&b);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static int flawed(const char *name, const char *expected)
+{
+	int fd = open(in(name), O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+	const char *flaw = file_flaw(fd);
+	close(fd);
+	return (flaw == NULL) != (expected == NULL) ||
+	       (flaw != NULL && strstr(flaw, expected) == NULL);
+}
+
+static void what_is_not_ours_is_not_written_to(void **state)
+{
+	(void)state;
+	struct stat st;
+	assert_int_equal(file_write(in("f"), "", 0, 0622), 0);
+	assert_int_equal(flawed("f", NULL), 0);
+	assert_int_equal(stat(in("f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(link(in("f"), in("second")), 0);
+	assert_int_equal(flawed("f", "hard link"), 0);
+	assert_int_equal(mkfifo(in("fifo"), 0600), 0);
+	assert_int_equal(flawed("fifo", "no file"), 0);
+	assert_int_equal(unlink(in("second")), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(in("f"), 65534, 0), 0);
+		assert_int_equal(flawed("f", "another user"), 0);
+	}
 }
 
 static void a_failed_write_changes_nothing(void **state)
@@ -299,6 +350,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(writes_and_reads),
 	    TEST(reads_up_to_the_cap),
+	    TEST(a_pipe_without_a_writer_is_empty),
+	    TEST(what_is_not_ours_is_not_written_to),
 	    TEST(a_failed_write_changes_nothing),
 	    TEST(a_link_is_replaced_not_followed),
 	    TEST(a_long_name_fits),

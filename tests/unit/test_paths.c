@@ -84,12 +84,50 @@ static void makes_its_directories(void **state)
 	paths_release(&p);
 }
 
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void closes_them_to_others(void **state)
+{
+	(void)state;
+	struct paths p;
+	const char *failed = NULL;
+	struct buf why = BUF_INIT(4096);
+	assert_int_equal(paths_init(&p, fixture_path("closed"), NULL), 0);
+	assert_int_equal(paths_make(&p, &failed), 0);
+	assert_int_equal(chmod(p.run, 01777), 0);
+	assert_int_equal(chmod(p.spool, 0755), 0);
+	assert_int_equal(chmod(p.etc, 0700), 0);
+	assert_int_equal(paths_close(&p, &why), 0);
+	assert_int_equal(mode_of(p.run), 01755);
+	assert_int_equal(mode_of(p.spool), 0700);
+	assert_int_equal(mode_of(p.etc), 0700);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(p.journal, 65534, 65534), 0);
+		assert_int_equal(paths_close(&p, &why), -1);
+		assert_non_null(strstr(buf_str(&why), p.journal));
+		assert_non_null(strstr(buf_str(&why), "chown"));
+		assert_int_equal(chown(p.journal, 0, 0), 0);
+	}
+	buf_reset(&why);
+	assert_int_equal(rmdir(p.run), 0);
+	assert_int_equal(paths_close(&p, &why), -1);
+	assert_non_null(strstr(buf_str(&why), "cannot open the directory"));
+	buf_release(&why);
+	paths_release(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(roots),
 	    cmocka_unit_test(a_config_of_its_own),
 	    cmocka_unit_test(makes_its_directories),
+	    cmocka_unit_test(closes_them_to_others),
 	};
 	umask(022);
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

@@ -211,13 +211,16 @@ static void no_host_that_is_an_option_of_ssh(void **state)
 static void only_borgs_environment(void **state)
 {
 	(void)state;
-	static const char *const good[] = {"BORG_PASSPHRASE", "BORG_CACHE_DIR",
+	static const char *const good[] = {"BORG_PASSPHRASE",
 	    "BORG_NEW_PASSPHRASE", "LANG", "TZ", "LC_ALL", "LC_CTYPE",
 	    "LC_MESSAGES"};
 	static const char *const bad[] = {"PATH", "LD_PRELOAD", "PYTHONPATH",
 	    "HOME", "SSH_ASKPASS", "XBORG_X", "borg_x", "LC_ALLX", "BORG",
 	    "BORG_PASSCOMMAND", "BORG_PASSPHRASE_FD", "BORG_LOGGING_CONF",
-	    "BORG_SSH_ASKPASS", "GIT_SSH", "TMPDIR", "IFS"};
+	    "BORG_SSH_ASKPASS", "GIT_SSH", "TMPDIR", "IFS",
+	    /* borg writes there */
+	    "BORG_KEY_FILE", "BORG_KEYS_DIR", "BORG_BASE_DIR", "BORG_CACHE_DIR",
+	    "BORG_CONFIG_DIR", "BORG_SECURITY_DIR"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		allow(with_env(good[i], "value"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
