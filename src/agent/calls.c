@@ -427,13 +427,22 @@ static void renewal_told(
 	}
 }
 
+/* Tasks have passphrases and passwords in them, an SSH key is one. */
+static void log_answer(enum call call, const struct net_reply *r)
+{
+	bool told = call != CALL_TASKS && call != CALL_SSH_KEY &&
+		    r->body_len < LOG_LINE_MAX;
+	log_debug("%s: %d (%zu bytes) %.*s", paths[call], r->status,
+	    r->body_len, told ? (int)r->body_len : 0, r->body);
+}
+
 void calls_reply(struct agent *a, const struct net_reply *r, uint64_t now)
 {
 	enum call call = a->call;
 	struct job *job = jobs_find(&a->jobs, a->call_job);
 	a->call = CALL_NONE;
 	a->call_job = 0;
-	log_debug("%s: %d", paths[call], r->status);
+	log_answer(call, r);
 	settle_log(a, job, r);
 	renewal_told(a, call, r, now);
 	bool good = r->result == NET_OK && r->status >= 200 && r->status < 300;

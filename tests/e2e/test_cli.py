@@ -253,3 +253,17 @@ def test_no_secret_is_in_any_argv(agent: Agent, bbs: BBS) -> None:
     agent.start()
     bbs.wait_polls(1)
     assert not [c for c in arguments_of(agent) if bbs.api_key in c]
+
+
+def test_debug_shows_the_conversation(faked: MakeFaked) -> None:
+    """What is sent, what is answered; of tasks and keys only how much."""
+    world = faked()
+    world.agent.wait_log("the SSH connection works|no SSH connection")
+    world.backup()
+    log = world.agent.log
+    assert re.search(r'/api/agent/register: 200 \(\d+ bytes\) \{.*"agent_id":', log)
+    assert re.search(r"/api/agent/tasks: 200 \(\d+ bytes\) *\n", log)
+    assert re.search(r'POST /api/agent/progress \{"job_id":1', log)
+    assert re.search(r'/api/agent/progress: 200 \(\d+ bytes\) \{.*"status":', log)
+    for secret in ("secret-phrase", "PRIVATE KEY", world.bbs.api_key):
+        assert secret not in log

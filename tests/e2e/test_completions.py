@@ -1,6 +1,7 @@
 """The completions of bash, zsh and fish, in these shells on a real terminal:
 after each command exactly the options that it takes."""
 
+import contextlib
 import re
 import subprocess
 import time
@@ -29,10 +30,10 @@ def shell(request: pytest.FixtureRequest, place: Path) -> Iterator[Terminal]:
     command, first = START[request.param]
     env = {"PATH": "/usr/bin:/bin", "HOME": str(place), "LC_ALL": "C.UTF-8"}
     terminal = Terminal(env, place / "tmux", *command, rows=40, columns=100)
-    terminal.type(f" {first}; PS1='{PROMPT} '", "Enter")
-    terminal.wait(rf"(?m)^{PROMPT}$")
-    yield terminal
-    terminal.run("kill-server")
+    with contextlib.closing(terminal):
+        terminal.type(f" {first}; PS1='{PROMPT} '", "Enter")
+        terminal.wait(rf"(?m)^{PROMPT}$")
+        yield terminal
 
 
 def complete(shell: Terminal, line: str, enough: set[str]) -> str:
@@ -75,14 +76,15 @@ def test_everything_else(shell: Terminal) -> None:
     complete(shell, "bbs-agent --root / status --wa", {"--watch"})
 
 
-def test_fish() -> None:
+def test_fish(place: Path) -> None:
     """It lists everything by itself, without a terminal."""
     lines = [f"bbs-agent {verb} --" for verb in sorted(words.verbs() - {"version", "help"})]
     lines += ["bbs-agent ", "bbs-agent help ", "bbs-agent install --service ",
               "bbs-agent --root=/us", "bbs-agent --root / status --"]  # fmt: skip
     asked = "".join(f"complete -C '{line}'; echo; " for line in lines)
     done = subprocess.run(["fish", "--no-config", "-c", f"source {DIST}/bbs-agent.fish; {asked}"],
-                          check=True, capture_output=True, text=True)  # fmt: skip
+                          check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env={"PATH": "/usr/bin:/bin", "HOME": str(place)})  # fmt: skip
     assert done.stderr == ""
     answers = [{line.split("\t")[0] for line in part.splitlines()}
                for part in done.stdout.replace("\n\n", "\0").strip("\0\n").split("\0")]  # fmt: skip
@@ -97,9 +99,9 @@ def test_fish() -> None:
 def test_on_a_terminal_in_fish(place: Path) -> None:
     env = {"PATH": "/usr/bin:/bin", "HOME": str(place), "LC_ALL": "C.UTF-8"}
     terminal = Terminal(env, place / "tmux", "fish", "--no-config", "-i")
-    terminal.type(f" source {DIST}/bbs-agent.fish", "Enter")
-    terminal.type("-l", "bbs-agent uninstall --pu")
-    terminal.wait("--pu")
-    terminal.type("Tab")
-    terminal.wait("bbs-agent uninstall --purge")
-    terminal.run("kill-server")
+    with contextlib.closing(terminal):
+        terminal.type(f" source {DIST}/bbs-agent.fish", "Enter")
+        terminal.type("-l", "bbs-agent uninstall --pu")
+        terminal.wait("--pu")
+        terminal.type("Tab")
+        terminal.wait("bbs-agent uninstall --purge")

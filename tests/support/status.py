@@ -123,6 +123,9 @@ class Terminal:
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
         ).stdout  # fmt: skip
 
+    def close(self) -> None:
+        self.run("kill-server")
+
     def type(self, *keys: str) -> None:
         self.run("send-keys", *keys)
 
