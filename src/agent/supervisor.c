@@ -74,8 +74,9 @@ static int take_lock(struct agent *a)
 		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	const char *wrong = a->lock < 0 ? strerror(errno) : file_flaw(a->lock);
 	if (wrong != NULL) {
-		log_error("cannot use the lock %s: %s; remove it",
-		    a->paths->lock, wrong);
+		bool odd = a->lock >= 0 || errno == ELOOP || errno == EISDIR;
+		log_error("cannot use the lock %s: %s%s", a->paths->lock, wrong,
+		    odd ? "; remove it" : "");
 		return -1;
 	}
 	if (fcntl(a->lock, F_SETLK, &lock) == 0) {

@@ -115,7 +115,11 @@ def become(agent: Agent, place: Path) -> None:
 def memory_has(pid: int, secret: bytes) -> list[str]:
     """The maps of a process in which it stands."""
     found = []
-    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+    try:
+        memory = open(f"/proc/{pid}/mem", "rb", 0)
+    except PermissionError:
+        pytest.skip("this root may not look into other processes")
+    with memory:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             first, _, last = line.split()[0].partition("-")
             if line.split()[1][0] != "r" or "[v" in line:

@@ -2,6 +2,8 @@
 #include "fixture.h"
 #include "job/dumpdir.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,6 +67,27 @@ static void not_among_the_systems(void **state)
 	assert_int_equal(stat("/etc/no-such-directory", &st), -1);
 }
 
+/* Entered, it stays the one that was judged, whatever its name leads to. */
+static void a_link_is_swapped_in(void **state)
+{
+	(void)state;
+	struct buf why = BUF_INIT(4096);
+	struct dumpdir d;
+	const char *path = fixture_path("dumps");
+	fixture_mkdir(fixture_path("elsewhere"));
+	assert_int_equal(dumpdir_enter(&d, path, true, &why), 0);
+	assert_int_equal(rename(path, fixture_path("moved")), 0);
+	assert_int_equal(symlink("elsewhere", path), 0);
+	int fd = open("a.sql", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(access(fixture_path("moved/a.sql"), F_OK), 0);
+	assert_int_equal(access(fixture_path("elsewhere/a.sql"), F_OK), -1);
+	assert_int_equal(dumpdir_remove("a.sql"), 0);
+	dumpdir_leave(&d);
+	buf_release(&why);
+}
+
 int main(void)
 {
 #define TEST(test) \
@@ -73,6 +96,7 @@ int main(void)
 	    TEST(made_and_entered),
 	    TEST(not_where_others_write),
 	    TEST(not_among_the_systems),
+	    TEST(a_link_is_swapped_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
