@@ -114,7 +114,8 @@ $(UNIT)/.flags $(UNIT)/.link: force
 	@mkdir -p $(@D)
 	@echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
 
--include $(UNIT_OBJS:.o=.d) $(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
+-include $(UNIT_OBJS:.o=.d) $(UNIT_SUPPORT_OBJS:.o=.d) \
+	$(UNIT_PROGRAMS:$(UNIT)/%=$(UNIT)/tests/%.d)
 
 # ---- fuzzers ----------------------------------------------------------------
 # Each tests/fuzz/fuzz_*.c is a program with libFuzzer in it; the agent's own

@@ -6,6 +6,8 @@
  */
 #define START "_start"
 #define _dlstart_c _start_c
+/* There is no thread yet, where i386 would look for the way into the kernel. */
+#define SYSCALL_NO_TLS 1
 #include "ldso/dlstart.c"
 #include "syscall.h"
 #include <sys/mman.h>
