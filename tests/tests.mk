@@ -204,7 +204,8 @@ reproducible:
 
 # ---- lint -------------------------------------------------------------------
 
-C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
+	vendor/musl/*/*.c vendor/musl/src/*/*.c))
 SCRIPTS = $(shell find .ci tests vendor/*.sh dist install.sh -type f -exec \
 	awk 'FNR == 1 && /^\043!.*[\/ ](ba|da)?sh/ { print FILENAME }' {} +)
 LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)

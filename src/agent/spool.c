@@ -250,8 +250,8 @@ static void send_report(struct agent *a, int64_t id, const struct buf *body)
 	    .first_byte_ms = STATUS_TIMEOUT_MS,
 	    .total_ms = STATUS_TIMEOUT_MS,
 	    .body_max = ANSWER_BODY_MAX};
-	log_debug("POST %s for job %lld (%u bytes)", STATUS_PATH,
-	    (long long)id, what->len);
+	log_debug("POST %s for job %lld (%u bytes)", STATUS_PATH, (long long)id,
+	    what->len);
 	if (net_begin(a->reports, &request) == 0)
 		a->spool.sending = id;
 	buf_release(&brief);

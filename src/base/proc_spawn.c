@@ -106,7 +106,8 @@ void proc_close_range(int first, int last)
 	}
 	struct rlimit limit;
 	int max = PROC_FD_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < PROC_FD_MAX)
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_cur < PROC_FD_MAX)
 		max = (int)limit.rlim_cur;
 	for (int fd = first; fd < max && fd <= last; fd++)
 		close(fd);

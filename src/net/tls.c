@@ -29,9 +29,9 @@ struct tls {
 	const struct trust_policy *policy;
 	struct trust_judge *judge;
 	int fd;
-	bool resumable;		/* the client holds a session worth resuming */
-	bool asked;		/* something was sent: the answer takes a while */
-	uint64_t judged;	/* when its certificate was judged */
+	bool resumable;	 /* the client holds a session worth resuming */
+	bool asked;	 /* something was sent: the answer takes a while */
+	uint64_t judged; /* when its certificate was judged */
 	unsigned char first[8]; /* the first bytes that came */
 	size_t first_len;
 	unsigned char out[TLS_GATHER]; /* records that wait for the next */

@@ -85,8 +85,8 @@ int steps_file(const struct steps *s, const char *path, const struct buf *data,
 		steps_say(s, "%s is as it should be", path);
 		return 0;
 	}
-	steps_say(s, "%s %s (%u bytes, %04o)",
-	    s->dry ? "would write" : "write", path, data->len, (unsigned)mode);
+	steps_say(s, "%s %s (%u bytes, %04o)", s->dry ? "would write" : "write",
+	    path, data->len, (unsigned)mode);
 	if (!s->dry && file_write(path, buf_str(data), data->len, mode) != 0)
 		return failed(why, "write", path);
 	return 0;

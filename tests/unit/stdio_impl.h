@@ -1,5 +1,5 @@
-/* What vendor/musl/src/stdio/vfprintf.c takes of musl's header of this name, over a
- * plain array: for test_printf.c, which includes both. */
+/* What vendor/musl/src/stdio/vfprintf.c takes of musl's header of this name,
+ * over a plain array: for test_printf.c, which includes both. */
 #ifndef STDIO_IMPL_H
 #define STDIO_IMPL_H
 

@@ -1,6 +1,6 @@
 /*
- * vendor/musl/src/stdio/vfprintf.c, which takes the place of musl's in the program,
- * against the printf of this host.
+ * vendor/musl/src/stdio/vfprintf.c, which takes the place of musl's in the
+ * program, against the printf of this host.
  */
 #include <errno.h>
 #include <limits.h>
@@ -51,12 +51,12 @@ static int own(const char *format, ...)
 }
 
 /* Both print the same arguments. */
-#define SAME(...)                                                     \
-	do {                                                          \
-		char host[sizeof(out.text)];                          \
+#define SAME(...)                                                         \
+	do {                                                              \
+		char host[sizeof(out.text)];                              \
 		int host_len = snprintf(host, sizeof(host), __VA_ARGS__); \
-		assert_int_equal(own(__VA_ARGS__), host_len);         \
-		assert_string_equal(out.text, host);                  \
+		assert_int_equal(own(__VA_ARGS__), host_len);             \
+		assert_string_equal(out.text, host);                      \
 	} while (0)
 
 static void integer(const char *format, const char *size, long long value)
@@ -100,7 +100,8 @@ static void test_texts(void **state)
 	(void)state;
 	SAME("plain");
 	SAME("%s", "");
-	SAME("[%s] [%5s] [%-5s] [%.2s] [%7.3s]", "a", "bc", "def", "ghi", "jklm");
+	SAME("[%s] [%5s] [%-5s] [%.2s] [%7.3s]", "a", "bc", "def", "ghi",
+	    "jklm");
 	SAME("[%*s] [%*s] [%.*s]", 6, "right", -6, "left", 3, "cut short");
 	SAME("%c%3c%-3c|%%", 'x', 'y', 'z');
 	SAME("%p", (void *)&out);
