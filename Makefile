@@ -120,6 +120,11 @@ AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections,--build-id=none \
 	$(call knows,-Wl$(comma)-z$(comma)pack-relative-relocs -nostdlib -shared) \
 	$(LDFLAGS)
+# Others need more than the usual sections, or have pages of 64 KiB, for which
+# there is nothing to gain.
+ifneq ($(filter x86_64% i%86%,$(TARGET)),)
+AGENT_LDFLAGS += -Wl,-T,src/layout.ld
+endif
 LIBGCC := $(shell $(CC) -print-libgcc-file-name 2>/dev/null)
 
 SRCS := $(sort $(wildcard src/*.c src/*/*.c))
@@ -146,7 +151,7 @@ endif
 all: $(BIN)
 
 # One link; then what a debugger needs goes beside the stripped binary.
-$(BIN): $(OBJS) $(BEARSSL) $(MUSL)/lib/libc.a $(OUT)/.link
+$(BIN): $(OBJS) $(BEARSSL) $(MUSL)/lib/libc.a src/layout.ld $(OUT)/.link
 	@echo "  LD    $@"
 	$Q$(CC) $(CFLAGS) $(AGENT_LDFLAGS) -o $B/bbs-agent.full \
 		$(MUSL)/lib/rcrt1.o $(MUSL)/lib/crti.o $(OBJS) $(BEARSSL) \

@@ -12,47 +12,35 @@
 #include <string.h>
 
 /* Commands of borg that a backup server has a use for. */
-static const char *const commands[] = {"create", "extract", "list", "info",
-    "check", "prune", "compact", "delete", "rename", "diff", "init", "rcreate",
-    "rlist", "rinfo", "repo-create", "repo-list", "repo-info", "recreate",
-    "break-lock", "upgrade", NULL};
+static const char commands[] =
+    "create extract list info check prune compact delete rename diff init "
+    "rcreate rlist rinfo repo-create repo-list repo-info recreate break-lock "
+    "upgrade";
 
 /* Environment: borg's own names, but for those that run a program, read a
  * passphrase from elsewhere, are evaluated (BORG_LOGGING_CONF), or say where
  * borg writes (BORG_KEY_FILE, BORG_CACHE_DIR), and a locale. */
-static const char *const borg_variables[] = {"CACHE_IMPL",
-    "CHECK_I_KNOW_WHAT_I_AM_DOING", "DELETE_I_KNOW_WHAT_I_AM_DOING",
-    "EXIT_CODES", "FILES_CACHE_SUFFIX", "FILES_CACHE_TTL", "HOSTNAME_IS_UNIQUE",
-    "HOST_ID", "LOCK_WAIT", "NEW_PASSPHRASE", "OTHER_PASSPHRASE", "OTHER_REPO",
-    "PASSPHRASE", "RECREATE_I_KNOW_WHAT_I_AM_DOING",
-    "RELOCATED_REPO_ACCESS_IS_OK", "REMOTE_PATH", "REPO", "RSH", "SELFTEST",
-    "SHOW_SYSINFO", "UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK",
-    "USE_CHUNKS_ARCHIVE", "WORKAROUNDS", NULL};
-static const char *const variables[] = {
-    "LANG", "TZ", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", NULL};
+static const char borg_variables[] =
+    "CACHE_IMPL CHECK_I_KNOW_WHAT_I_AM_DOING DELETE_I_KNOW_WHAT_I_AM_DOING "
+    "EXIT_CODES FILES_CACHE_SUFFIX FILES_CACHE_TTL HOSTNAME_IS_UNIQUE HOST_ID "
+    "LOCK_WAIT NEW_PASSPHRASE OTHER_PASSPHRASE OTHER_REPO PASSPHRASE "
+    "RECREATE_I_KNOW_WHAT_I_AM_DOING RELOCATED_REPO_ACCESS_IS_OK REMOTE_PATH "
+    "REPO RSH SELFTEST SHOW_SYSINFO UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK "
+    "USE_CHUNKS_ARCHIVE WORKAROUNDS";
+static const char variables[] = "LANG TZ LC_ALL LC_CTYPE LC_MESSAGES";
 
 /* Options of ssh that only say how to connect. A list of the bad ones would
  * never be complete. */
-static const char *const ssh_options[] = {"addressfamily", "batchmode",
-    "ciphers", "compression", "connectionattempts", "connecttimeout",
-    "hostkeyalgorithms", "identitiesonly", "identityfile", "ipqos",
-    "kexalgorithms", "loglevel", "macs", "numberofpasswordprompts",
-    "passwordauthentication", "port", "preferredauthentications",
-    "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes",
-    "pubkeyauthentication", "serveralivecountmax", "serveraliveinterval",
-    "stricthostkeychecking", "tcpkeepalive", "user", NULL};
+static const char ssh_options[] =
+    "addressfamily batchmode ciphers compression connectionattempts "
+    "connecttimeout hostkeyalgorithms identitiesonly identityfile ipqos "
+    "kexalgorithms loglevel macs numberofpasswordprompts "
+    "passwordauthentication port preferredauthentications "
+    "pubkeyacceptedalgorithms pubkeyacceptedkeytypes pubkeyauthentication "
+    "serveralivecountmax serveraliveinterval stricthostkeychecking "
+    "tcpkeepalive user";
 /* ssh adds lines to these files. */
-static const char *const ssh_host_files[] = {
-    "userknownhostsfile", "globalknownhostsfile", NULL};
-
-static bool in_list(const char *word, const char *const *list)
-{
-	for (; *list != NULL; list++) {
-		if (strcmp(word, *list) == 0)
-			return true;
-	}
-	return false;
-}
+static const char ssh_host_files[] = "userknownhostsfile globalknownhostsfile";
 
 static bool in_words(const char *word, const char *list)
 {
@@ -160,7 +148,7 @@ static int check_command(const struct task *t, struct buf *why)
 		buf_adds(why, "borg without a command");
 		return -1;
 	}
-	if (t->command[n] != NULL && !in_list(t->command[n], commands))
+	if (t->command[n] != NULL && !in_words(t->command[n], commands))
 		return refuse(why, "borg's command", t->command[n]);
 	return check_words(t, why);
 }
@@ -178,12 +166,12 @@ static bool is_ssh_option(const char *word, size_t len)
 		name[n] = (char)(upper ? word[n] - 'A' + 'a' : word[n]);
 	}
 	name[n] = '\0';
-	if (in_list(name, ssh_options))
+	if (in_words(name, ssh_options))
 		return true;
 	static const char null[] = "/dev/null", hosts[] = "/known_hosts";
 	const char *end = word + len;
 	size_t value = (size_t)(end - equals - 1);
-	return in_list(name, ssh_host_files) &&
+	return in_words(name, ssh_host_files) &&
 	       ((value == strlen(null) &&
 		    memcmp(equals + 1, null, value) == 0) ||
 		   (value >= strlen(hosts) &&
@@ -240,7 +228,7 @@ static bool is_bad_variable(const char *name, const char *value)
 		return is_trap_repository(value);
 	/* A locale with a path in it is read from there. */
 	return (strcmp(name, "BORG_REMOTE_PATH") == 0 ||
-		   in_list(name, variables)) &&
+		   in_words(name, variables)) &&
 	       !is_plain(value);
 }
 
@@ -249,8 +237,8 @@ static int check_env(const struct task *t, struct buf *why)
 	for (size_t i = 0; i < t->env_count; i++) {
 		const char *name = t->env[i].name, *value = t->env[i].value;
 		bool of_borg = text_starts(name, "BORG_") &&
-			       in_list(name + 5, borg_variables);
-		if (!of_borg && !in_list(name, variables))
+			       in_words(name + 5, borg_variables);
+		if (!of_borg && !in_words(name, variables))
 			return refuse(why, "the environment variable", name);
 		if (is_bad_variable(name, value))
 			return refuse(why, name, value);

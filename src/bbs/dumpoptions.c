@@ -7,56 +7,50 @@
 #include "base/text.h"
 #include <string.h>
 
-/* Long options; "=" behind a name: it takes a value, in the same word or in
- * the next one. */
-static const char *const mysql_names[] = {"add-drop-database", "add-drop-table",
-    "add-drop-trigger", "add-locks", "allow-keywords", "apply-slave-statements",
-    "as-of=", "column-statistics", "comments", "compact",
-    "compatible=", "complete-insert", "compress",
-    "compression-algorithms=", "create-options",
-    "default-character-set=", "disable-keys", "dump-date", "dump-history",
-    "dump-slave", "dump-replica", "events", "extended-insert", "flush-logs",
-    "flush-privileges", "force", "gtid", "hex-blob",
-    "ignore-database=", "ignore-table=", "ignore-table-data=", "ignore-error=",
-    "include-master-host-port", "include-source-host-port", "insert-ignore",
-    "lock-all-tables", "lock-tables", "log-queries", "master-data",
-    "max-allowed-packet=", "max-statement-time=", "net-buffer-length=",
-    "network-timeout", "no-autocommit", "no-create-db", "no-create-info",
-    "no-data", "no-data-med", "no-set-names", "no-tablespaces", "opt",
-    "order-by-primary", "protocol=", "quick", "quote-names", "replace",
-    "routines", "set-charset",
-    "set-gtid-purged=", "show-create-skip-secondary-engine",
-    "single-transaction", "skip-definer", "socket=", "source-data", "ssl",
-    "ssl-ca=", "ssl-capath=", "ssl-cert=", "ssl-cipher=", "ssl-key=",
-    "ssl-mode=", "ssl-verify-server-cert",
-    "system=", "tls-version=", "triggers", "tz-utc", "update-history",
-    "verbose", "where=", NULL};
-static const char *const postgres_names[] = {"attribute-inserts", "blobs",
-    "clean", "column-inserts", "data-only", "disable-dollar-quoting",
-    "disable-triggers", "enable-row-security", "encoding=", "exclude-schema=",
-    "exclude-table=", "exclude-table-and-children=", "exclude-table-data=",
-    "exclude-table-data-and-children=", "extension=", "exclude-extension=",
-    "extra-float-digits=", "if-exists", "include-foreign-data=", "inserts",
-    "large-objects", "load-via-partition-root", "lock-wait-timeout=", "no-acl",
-    "no-blobs", "no-comments", "no-large-objects", "no-owner", "no-policies",
-    "no-privileges", "no-publications", "no-security-labels", "no-statistics",
-    "no-subscriptions", "no-synchronized-snapshots", "no-table-access-method",
-    "no-tablespaces", "no-toast-compression", "no-unlogged-table-data",
-    "on-conflict-do-nothing", "quote-all-identifiers",
-    "role=", "rows-per-insert=", "schema=", "schema-only",
-    "section=", "serializable-deferrable", "snapshot=", "strict-names",
-    "superuser=", "table=", "table-and-children=",
-    "use-set-session-authorization", "verbose", NULL};
-static const char *const mongo_names[] = {"authenticationMechanism=",
-    "collection=", "compressors=", "dumpDbUsersAndRoles",
-    "excludeCollection=", "excludeCollectionsWithPrefix=", "forceTableScan",
-    "gzip", "numParallelCollections=", "quiet", "readPreference=", "ssl",
-    "sslAllowInvalidCertificates", "sslAllowInvalidHostnames",
-    "sslCAFile=", "tlsInsecure", "verbose", "viewsAsCollections", NULL};
+/* Long options, a blank between two; "=" behind one: it takes a value, in the
+ * same word or in the next one. */
+static const char mysql_names[] =
+    "add-drop-database add-drop-table add-drop-trigger add-locks "
+    "allow-keywords apply-slave-statements as-of= column-statistics comments "
+    "compact compatible= complete-insert compress compression-algorithms= "
+    "create-options default-character-set= disable-keys dump-date "
+    "dump-history dump-slave dump-replica events extended-insert flush-logs "
+    "flush-privileges force gtid hex-blob ignore-database= ignore-table= "
+    "ignore-table-data= ignore-error= include-master-host-port "
+    "include-source-host-port insert-ignore lock-all-tables lock-tables "
+    "log-queries master-data max-allowed-packet= max-statement-time= "
+    "net-buffer-length= network-timeout no-autocommit no-create-db "
+    "no-create-info no-data no-data-med no-set-names no-tablespaces opt "
+    "order-by-primary protocol= quick quote-names replace routines "
+    "set-charset set-gtid-purged= show-create-skip-secondary-engine "
+    "single-transaction skip-definer socket= source-data ssl ssl-ca= "
+    "ssl-capath= ssl-cert= ssl-cipher= ssl-key= ssl-mode= "
+    "ssl-verify-server-cert system= tls-version= triggers tz-utc "
+    "update-history verbose where=";
+static const char postgres_names[] =
+    "attribute-inserts blobs clean column-inserts data-only "
+    "disable-dollar-quoting disable-triggers enable-row-security encoding= "
+    "exclude-schema= exclude-table= exclude-table-and-children= "
+    "exclude-table-data= exclude-table-data-and-children= extension= "
+    "exclude-extension= extra-float-digits= if-exists include-foreign-data= "
+    "inserts large-objects load-via-partition-root lock-wait-timeout= no-acl "
+    "no-blobs no-comments no-large-objects no-owner no-policies no-privileges "
+    "no-publications no-security-labels no-statistics no-subscriptions "
+    "no-synchronized-snapshots no-table-access-method no-tablespaces "
+    "no-toast-compression no-unlogged-table-data on-conflict-do-nothing "
+    "quote-all-identifiers role= rows-per-insert= schema= schema-only "
+    "section= serializable-deferrable snapshot= strict-names superuser= "
+    "table= table-and-children= use-set-session-authorization verbose";
+static const char mongo_names[] =
+    "authenticationMechanism= collection= compressors= dumpDbUsersAndRoles "
+    "excludeCollection= excludeCollectionsWithPrefix= forceTableScan gzip "
+    "numParallelCollections= quiet readPreference= ssl "
+    "sslAllowInvalidCertificates sslAllowInvalidHostnames sslCAFile= "
+    "tlsInsecure verbose viewsAsCollections";
 
 static const struct {
 	const char *program;
-	const char *const *names;
+	const char *names;
 	const char *letters, *value_letters; /* short options */
 	/* One writes max_allowed_packet and skip-opt, too. */
 	bool loose;
@@ -69,17 +63,18 @@ static const struct {
 /* Does the word's name (its first len bytes) stand in the list? 1 when it
  * takes a value. -1: it does not stand there. */
 static int find_name(
-    const char *const *names, const char *word, size_t len, bool loose)
+    const char *names, const char *word, size_t len, bool loose)
 {
-	for (; *names != NULL; names++) {
-		const char *name = *names;
-		size_t i = 0;
-		while (i < len && name[i] != '\0' && name[i] != '=' &&
+	for (const char *name = names; *name != '\0';) {
+		size_t i = 0, end = strcspn(name, " ");
+		bool valued = name[end - 1] == '=';
+		while (i < len && i < end && name[i] != '=' &&
 		       (name[i] == word[i] ||
 			   (loose && name[i] == '-' && word[i] == '_')))
 			i++;
-		if (i == len && (name[i] == '\0' || name[i] == '='))
-			return name[i] == '=';
+		if (i == len && i == end - valued)
+			return valued;
+		name += end + (name[end] == ' ');
 	}
 	return -1;
 }

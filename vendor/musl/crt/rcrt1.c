@@ -6,6 +6,8 @@
  */
 #define START "_start"
 #define _dlstart_c _start_c
+/* There is no thread yet, where i386 would look for the way into the kernel. */
+#define SYSCALL_NO_TLS 1
 #include "ldso/dlstart.c"
 #include "syscall.h"
 #include <sys/mman.h>
@@ -33,7 +35,8 @@ static void relocate(unsigned char *base, const size_t *relr, size_t words)
 			*at++ += (size_t)base;
 			continue;
 		}
-		for (size_t i = 0, bits = *relr >> 1; bits != 0; i++, bits >>= 1)
+		for (size_t i = 0, bits = *relr >> 1; bits != 0;
+		     i++, bits >>= 1)
 			if ((bits & 1) != 0)
 				at[i] += (size_t)base;
 		at += 8 * sizeof(*at) - 1;
@@ -65,7 +68,8 @@ static void protect(unsigned char *base, const size_t *aux)
 		if (header->p_type == PT_GNU_RELRO) {
 			size_t from = header->p_vaddr & -page;
 			size_t to = (header->p_vaddr + header->p_memsz) & -page;
-			__syscall(SYS_mprotect, base + from, to - from, PROT_READ);
+			__syscall(
+			    SYS_mprotect, base + from, to - from, PROT_READ);
 		}
 		header = (const Phdr *)((const char *)header + aux[AT_PHENT]);
 	}

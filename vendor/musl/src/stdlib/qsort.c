@@ -14,8 +14,8 @@ static void swap(char *a, char *b, size_t width)
 }
 
 /* Lets element i sink to its place among the first n. */
-static void sink(char *base, size_t i, size_t n, size_t width, order compare,
-    void *context)
+static void sink(
+    char *base, size_t i, size_t n, size_t width, order compare, void *context)
 {
 	for (;;) {
 		size_t child = 2 * i + 1;
