@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/proc_hide.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "bbs/journal.h"
@@ -75,7 +76,10 @@ static void execute(struct agent *a, const char *program, char **argv)
 	snprintf(number, sizeof(number), "%d", a->lock);
 	setenv(LOCK_ENV, number, 1);
 	fcntl(a->lock, F_SETFD, 0);
+	/* What it starts is to have the limits that we were given. */
+	proc_unlimit_cores();
 	execve(program, argv, environ);
+	proc_hide();
 	log_error("cannot execute %s: %s", program, strerror(errno));
 	fcntl(a->lock, F_SETFD, FD_CLOEXEC);
 	unsetenv(LOCK_ENV);
