@@ -102,7 +102,6 @@ def test_the_signature(maker: Maker) -> None:
     assert "SHA256SUMS.sig" in install(maker.out, "--version").stderr
 
 
-@pytest.mark.skipif(not (TOP / "src/setup/update.c").exists(), reason="there is no update here")
 def test_the_agents_own_update_takes_it(maker: Maker, place: Path) -> None:
     """That is the other reader of what is signed. With both keys in one file."""
     other, other_public = maker.keys("other", "prime256v1")
