@@ -54,8 +54,10 @@ def draw_moment(rng: random.Random) -> tuple[str, Callable[[World], None]]:
         seconds = rng.uniform(0, 2.5)
         return f"after {seconds:.2f} s", lambda w: time.sleep(seconds)
     if kind == "asked":
-        endpoint = rng.choice(("register", "tasks", "progress", "progress", "status", "status"))
+        endpoint = rng.choice(("register", "tasks", "progress", "progress", "status", "report"))
         number = rng.randint(1, 3)
+        if endpoint == "report":
+            return f"{late * 1000:g} ms into a report", lambda w: wait_sending(w, late)
         text = f"{late * 1000:g} ms after {endpoint} {number}"
         return text, lambda w: wait_asked(w, endpoint, number, late)
     if kind == "file":
@@ -76,6 +78,16 @@ def wait_asked(w: World, endpoint: str, number: int, late: float) -> None:
     w.bbs.on_request = on_request
     seen.wait(MOMENT_SECONDS)
     w.bbs.on_request = None
+    time.sleep(late)
+
+
+def wait_sending(w: World, late: float) -> None:
+    """A report is under way, and the server will not take it."""
+    fault = w.bbs.fault("status", "hang", seconds=1)
+    deadline = time.monotonic() + MOMENT_SECONDS
+    while fault.times and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    w.bbs.faults.remove(fault)
     time.sleep(late)
 
 
