@@ -70,8 +70,7 @@ class Host:
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"{self.name}: the container ended")
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int((children.read_text().split() or ["0"])[0])
+        return child_of(child_of(self.process.pid))
 
     def _run(self, command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -144,6 +143,15 @@ class Host:
     def remove(self) -> None:
         self.end()
         shutil.rmtree(self.tree, ignore_errors=True)
+
+
+def child_of(pid: int) -> int:
+    """0: none yet. unshare's is nspawn, whose is the container's first."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0
+    return int(children[0]) if pid != 0 and children else 0
 
 
 def is_passing(name: str) -> bool:

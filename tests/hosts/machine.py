@@ -15,7 +15,7 @@ mkdir -p /run/systemd/nspawn && mount -t tmpfs none /run/systemd/nspawn || exit
 name=$1
 shift
 if mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null; then
-	mkdir "/sys/fs/cgroup/$name" && echo 0 >"/sys/fs/cgroup/$name/cgroup.procs" ||
+	mkdir -p "/sys/fs/cgroup/$name" && echo 0 >"/sys/fs/cgroup/$name/cgroup.procs" ||
 		umount /sys/fs/cgroup
 fi
 exec "$@"
@@ -63,7 +63,9 @@ def boots_nothing(tree: Path) -> str:
 
 
 def nspawn(machine: str, *words: str | Path) -> list[str | Path]:
-    return ["unshare", "--mount", "--propagation=private", "sh", "-c", PLACE, "sh", _cgroup(machine),
+    """A PID namespace around it makes the container end with it, however it ends."""
+    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+            "sh", "-c", PLACE, "sh", _cgroup(machine),
             "env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "systemd-nspawn", "--quiet",
             "--register=no", "--keep-unit", "--settings=no", "--resolv-conf=off",
             "--timezone=off", f"--machine={machine}", *words]  # fmt: skip
