@@ -1,12 +1,10 @@
 """A tree that is booted by systemd-nspawn, looked at and shut down. Its network
 is this machine's loopback."""
 
-import contextlib
 import functools
 import hashlib
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import time
@@ -105,9 +103,6 @@ class Host:
     def end(self) -> None:
         """By force, after a failure."""
         if self.process is not None:
-            # nspawn's own end is not always that of what it runs.
-            with contextlib.suppress(AssertionError, ProcessLookupError):
-                os.kill(self.pid1 or self.process.pid, signal.SIGKILL)
             self.process.kill()
             self.process.wait()
             self.process = None
