@@ -76,6 +76,22 @@ def test_what_is_an_answer(faked: MakeFaked) -> None:
     assert len(world.borg.runs()) == len(jobs) + 1
 
 
+def test_too_large_a_report(faked: MakeFaked) -> None:
+    """Something before the server takes no body of that size: what is sent
+    again says the same in fewer words."""
+    body = "for i in range(500): message('\\u00fc' * 200 + str(i))\nsys.exit(2)"
+    world = faked(body, ssh=False, start=False)
+    job = world.order()
+    world.bbs.fault("status", job=job, kind="status", code=413, page=True)
+    world.start()
+    taken = world.bbs.wait_status(job, 20)
+    empty(world.agent)
+    first, second = [r.json for r in world.bbs.requests("status") if r.json]
+    assert first["job_id"] == second["job_id"] == job.id and second == taken
+    assert taken["result"] == first["result"] == "failed"
+    assert 0 < len(taken["error_log"]) < len(first["error_log"])
+
+
 def test_already_over(faked: MakeFaked) -> None:
     """The server has ended the job itself: that is an answer, too."""
     world = faked(ssh=False)
