@@ -81,7 +81,7 @@ def test_the_init_script(install: Install) -> None:
 		/etc/rc3.d/S98bbs-agent start
 		sed -i 's/sleep 10/sleep 0.2/' /etc/init.d/bbs-agent
 		/etc/init.d/bbs-agent restart
-		second=$(agent)
+		until [ "$(agent)" != $first ]; do sleep 0.1; done
 		until [ "$(sed -n 2p /run/bbs-agent/lock)" = answered ]; do sleep 0.1; done
 		second=$(agent)
 		kill -KILL $second
