@@ -1,7 +1,7 @@
 # A release: part of the Makefile above. What it is built for stands in
 # dist/architectures; what comes out is described in dist/README.md.
 
-#: make dist          a release in build/dist, for every architecture. With
+#: make dist          a release in dist/bbs-agent, for every architecture. With
 #:   SIGN_KEY=FILE      SHA256SUMS is signed (PEM, private, ECDSA P-256)
 #:   RELEASE_KEY=FILE   what signatures are checked with is built in (PEM, public)
 #:   BORG=FILE CA=FILE  these go into the bundles
