@@ -73,7 +73,6 @@ JSMN_SRC := $(call vendored,jsmn)
 FETCHED := vendor/src/.complete
 
 MUSL := $B/musl
-MUSL_OWN := $(wildcard vendor/musl/crt/*.c vendor/musl/src/*/*.c)
 KERNEL := $B/kernel
 BEARSSL := $B/bearssl/libbearssl.a
 
@@ -115,7 +114,7 @@ endif
 
 # A static position-independent executable, written out because the -static-pie
 # of some compilers asks for an interpreter. Packed relocations, where the
-# linker has them, are for vendor/musl/crt/rcrt1.c.
+# linker has them, are for vendor/rcrt1.c.
 AGENT_LDFLAGS := -static -nostdlib -Wl,-pie,--no-dynamic-linker,-z,text \
 	-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections,--build-id=none \
 	$(call knows,-Wl$(comma)-z$(comma)pack-relative-relocs -nostdlib -shared) \
@@ -191,7 +190,7 @@ $(FETCHED): vendor/lock vendor/fetch.sh
 $(KERNEL): vendor/kernel-headers.sh
 	$Qvendor/kernel-headers.sh $@ $(CC)
 
-$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk $(MUSL_OWN) \
+$(MUSL)/lib/libc.a: $(FETCHED) vendor/musl-subset.mk vendor/rcrt1.c \
 		$B/.flags-vendor | $(KERNEL)
 	@echo "  MUSL  $(MUSL) (once; a minute)"
 	$Qrm -rf $(MUSL) $B/musl-build

@@ -11,7 +11,7 @@ trap 'exit 1' HUP INT TERM
 mkdir -p "$copy/tests" "$copy/vendor"
 cp -R Makefile src dist "$copy"
 cp tests/tests.mk "$copy/tests"
-cp -R vendor/lock vendor/*.sh vendor/*.mk vendor/*.h vendor/musl vendor/cache "$copy/vendor"
+cp -R vendor/lock vendor/*.sh vendor/*.mk vendor/*.[ch] vendor/cache "$copy/vendor"
 
 (
 	umask 077

@@ -273,7 +273,7 @@ $(POWER): tests/soak/power.c $(BIN)
 # ---- lint -------------------------------------------------------------------
 
 C_FILES := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*/*.[ch] \
-	dist/*.c vendor/musl/*/*.c vendor/musl/src/*/*.c))
+	dist/*.c vendor/*.[ch]))
 SCRIPTS = $(shell find .ci tests vendor/*.sh dist install.sh -type f -exec \
 	awk 'FNR == 1 && /^\043!.*[\/ ](ba|da)?sh/ { print FILENAME }' {} +)
 LINT_CFLAGS := $(LANGUAGE) $(WARNINGS) $(INCLUDES)

@@ -9,11 +9,6 @@ LIBC_OBJS := $(filter-out obj/src/complex/% obj/src/math/%,$(LIBC_OBJS)) \
 # Nothing for speed but what looks through text: a small agent, not a fast libc.
 OPTIMIZE_GLOBS = string/*.c
 
-# What lies in vendor/musl takes the place of musl's file of the same name.
-OWN := $(patsubst $(VENDOR)/musl/%.c,%,\
-	$(wildcard $(VENDOR)/musl/crt/*.c $(VENDOR)/musl/src/*/*.c))
-$(OWN:%=obj/%.o): obj/%.o: $(VENDOR)/musl/%.c $(GENH)
+# This start code also knows packed relocations.
+obj/crt/rcrt1.o: $(VENDOR)/rcrt1.c $(srcdir)/ldso/dlstart.c $(GENH)
 	$(CC_CMD) -I$(srcdir)
-# memmem.c has it.
-LIBC_OBJS := $(filter-out obj/src/string/strstr.o,$(LIBC_OBJS))
-AOBJS = $(LIBC_OBJS)
