@@ -67,6 +67,7 @@ def enter(program: Path, qemu: str) -> None:
     ends as the child does."""
     uid, gid = os.geteuid(), os.getegid()
     child_ready, parent_ready = os.pipe(), os.pipe()
+    place = tempfile.mkdtemp(prefix="bbs-binfmt-")
     child = os.fork()
     if child:
         os.close(child_ready[1])
@@ -74,15 +75,14 @@ def enter(program: Path, qemu: str) -> None:
             map_users(child)
             os.write(parent_ready[1], b"x")
         status = os.waitpid(child, 0)[1]
+        os.rmdir(place)  # nothing is mounted there but in the child's namespace
         sys.exit(os.waitstatus_to_exitcode(status) & 0xFF)
     call(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS), "no user namespace is allowed here")
     os.write(child_ready[1], b"x")
     os.close(parent_ready[1])
     os.read(parent_ready[0], 1)
     call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount namespace")
-    place = tempfile.mkdtemp(prefix="bbs-binfmt-")
     mounted = libc.mount(b"binfmt", place.encode(), b"binfmt_misc", 0, None)
-    os.rmdir(place) if mounted != 0 else None
     call(mounted, "no binfmt_misc in a user namespace (Linux 6.7 has it): "
          "install qemu-user-binfmt, or check this architecture elsewhere")  # fmt: skip
     Path(place, "register").write_text(rule(program, qemu))
