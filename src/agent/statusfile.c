@@ -276,6 +276,16 @@ static void fill_sandbox(
 	s->sandbox_note = note[0] != '\0' ? note : NULL;
 }
 
+/* Before there was one: who could begin it. */
+static const char *say_update(const struct agent *a)
+{
+	if (a->status.update != NULL)
+		return a->status.update;
+	return a->config->auto_update
+		   ? "none so far; the server may order one"
+		   : "none so far; only by hand (auto_update = no)";
+}
+
 static void encode(struct agent *a, uint64_t now, struct buf *out)
 {
 	const struct statusfile *f = &a->status;
@@ -293,7 +303,7 @@ static void encode(struct agent *a, uint64_t now, struct buf *out)
 	    .ssh_checked = f->ssh_checked,
 	    .borg_version = f->borg_path != NULL ? f->borg_version : NULL,
 	    .borg_path = f->borg_path,
-	    .update = f->update};
+	    .update = say_update(a)};
 	fill_server(&s, a, now, wall);
 	fill_policy(&s, a->config);
 	fill_sandbox(&s, a, &missing);

@@ -345,7 +345,7 @@ def picture(out: str) -> None:
     """What README.md shows of status has the lines of this one."""
     [shown] = [text for _, text in BLOCK.findall(README) if text.startswith("$ bbs-agent status")]
     labels = re.findall(r"^([A-Z]\S*(?: \S+)?|borg)  +\S", shown, re.M)
-    assert labels == ["Server", "SSH key", "borg", "Reports", "Policy", "Sandbox", "Job", "Last jobs"]
+    assert labels == ["Server", "SSH key", "borg", "Reports", "Policy", "Sandbox", "Update", "Job", "Last jobs"]
     for label in labels[:-1]:
         assert re.search(rf"^{label}  +\S", out, re.M), label
 

@@ -52,7 +52,7 @@ def test_json(started: Agent, bbs: BBS) -> None:
     assert set(found) == KEYS
     assert found["running"] is True and found["pid"] == started.pid
     assert found["server"]["url"] == bbs.url and found["server"]["failures"] == 0
-    assert found["update"] is None and found["jobs"] == [] and found["poll_interval"] == 1
+    assert found["update"] == "none so far; only by hand (auto_update = no)" and found["jobs"] == [] and found["poll_interval"] == 1
     for time_ in (found["started"], found["written"], found["server"]["answered"]):
         assert UTC.fullmatch(time_), time_
     assert abs(seconds(found["written"]) - time.time()) < 10
