@@ -23,6 +23,7 @@ from bbsd import BBS, CA, Cert  # noqa: E402
 from support import process, tree  # noqa: E402
 from support.agent import BINARY, Agent  # noqa: E402
 from support.fakeborg import COMPLETE, FakeBorg  # noqa: E402
+from support.files import Files  # noqa: E402
 from support.mariadb import MariaDB  # noqa: E402
 from support.nginx import Nginx  # noqa: E402
 from support.repo import Repo, create_repo  # noqa: E402
@@ -83,6 +84,12 @@ def fastborg(workshop: Path) -> Path:
     source = Path(__file__).resolve().parents[1] / "support/fastborg.c"
     subprocess.run(["cc", "-O2", "-o", workshop / "fastborg", source], check=True)
     return workshop / "fastborg"
+
+
+@pytest.fixture
+def files(cert: Cert) -> Iterator[Files]:
+    with Files(cert) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

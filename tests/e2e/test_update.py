@@ -15,7 +15,7 @@ import pytest
 
 from support.fakeborg import HALF_WAY, FakeBorg
 from support.release import NAME, NEW, NEWER, OLD, Key, as_version, release, signed
-from support.updating import Host, NewIsUnheard, broken, files, host, key, other_key  # noqa: F401
+from support.updating import Host, NewIsUnheard, broken, host, key, other_key  # noqa: F401
 
 
 class Watched:

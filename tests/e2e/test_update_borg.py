@@ -8,7 +8,7 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,6 @@ def elf(workshop: Path) -> MakeBorg:
         return path.read_bytes()
 
     return make
-
-
-@pytest.fixture
-def files(cert: Cert) -> Iterator[Files]:
-    with Files(cert) as server:
-        yield server
 
 
 class World:

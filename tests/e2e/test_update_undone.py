@@ -20,7 +20,7 @@ from support.clock import Clock
 from support.fakeborg import HALF_WAY, FakeBorg
 from support.files import Files
 from support.release import NEW, OLD, Key, as_version, fatal, release
-from support.updating import Host, NewIsUnheard, broken, files, host, key  # noqa: F401
+from support.updating import Host, NewIsUnheard, broken, host, key  # noqa: F401
 
 
 def test_rolled_back(host: Host) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,6 @@ def broken(workshop: Path) -> Callable[[str], bytes]:
         return path.read_bytes()
 
     return make
-
-
-@pytest.fixture
-def files(cert: Cert) -> Iterator[Files]:
-    with Files(cert) as server:
-        yield server
 
 
 class Host:
