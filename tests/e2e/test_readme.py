@@ -45,14 +45,15 @@ NOT_RUN: dict[str, str | tuple[str, str]] = {
     "make bench": "it takes 40 minutes",
     "make fuzz": "it takes ten minutes, and clang",
     "make test-arch": "it takes ten compilers",
-    "make test-hosts": "it boots four hosts",
+    "make test-hosts": "it boots six hosts",
     "make test-slow": "it waits for real time limits",
     "make dist SIGN_KEY=private.pem RELEASE_KEY=public.pem": ("tests/e2e/test_release.py", "SIGN_KEY"),
     "sudo bbs-agent doctor --accept-host-key": ("tests/e2e/test_doctor.py", "--accept-host-key"),
-    "systemctl status bbs-agent": ("tests/e2e/test_habits.py", "STATUS="),
+    "systemctl status bbs-agent": ("tests/hosts/systemd.py", "systemctl status bbs-agent"),
     "sudo systemctl reload bbs-agent": ("tests/hosts/systemd.py", "systemctl reload bbs-agent"),
-    "sudo systemctl kill --kill-who=main -s USR1 bbs-agent": ("tests/e2e/test_habits.py", "SIGUSR1"),
-    "journalctl -u bbs-agent -p warning": ("tests/e2e/test_habits.py", "JOURNAL_STREAM"),
+    "sudo systemctl kill --kill-who=main -s USR1 bbs-agent": (
+        "tests/hosts/systemd.py", "systemctl kill --kill-who=main -s USR1 bbs-agent"),
+    "journalctl -u bbs-agent -p warning": ("tests/hosts/systemd.py", "journalctl -u bbs-agent -p warning"),
     "sudo bbs-agent run --debug": ("tests/support/agent.py", "--debug"),
 }
 SUDO = '#!/bin/sh\nexec "$@"\n'

@@ -1,7 +1,9 @@
 """Debian with systemd as PID 1."""
 
+import re
+
 from . import life, usual
-from .host import Host
+from .host import Host, wait
 
 
 class Systemd(Host):
@@ -58,6 +60,25 @@ def is_watched(w: life.World) -> str:
     return "its watchdog ended one that stood still, and started it again"
 
 
+def is_shown_by_systemd(w: life.World) -> str:
+    """A line of what it does; what went wrong, and nothing else, among warnings."""
+    status = w.host.run("systemctl status bbs-agent --no-pager --full")
+    assert re.search(r'^ *Status: "\w', status, re.M), status
+    config, before = w.host.tree / "etc/bbs-agent/config.ini", w.host.agent()
+    good = config.read_text()
+    config.write_text(f"{good}\n[agent]\npoll_interval = 0\n")
+    w.host.run(w.host.reload)
+    worth = "journalctl -u bbs-agent -p warning -o cat --no-pager"
+    wait(lambda: "configuration stays as it was: " in w.host.run(worth), "no word among warnings")
+    assert "registered as client" in w.host.said()
+    assert "registered as client" not in w.host.run(worth)
+    config.write_text(good)
+    w.host.run("systemctl kill --kill-who=main -s USR1 bbs-agent")
+    w.polls_again("asked to by USR1")
+    assert w.host.agent() == before
+    return "systemctl status has a line of it, journalctl -p warning what went wrong"
+
+
 STEPS: tuple[life.Step, ...] = (
-    *usual.INSTALLED, is_what_the_unit_says, is_watched, *usual.LIVES, *usual.GONE, *usual.MOVED,
+    *usual.INSTALLED, is_what_the_unit_says, is_shown_by_systemd, is_watched, *usual.LIVES, *usual.GONE, *usual.MOVED,
 )  # fmt: skip
