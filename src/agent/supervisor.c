@@ -17,8 +17,8 @@
  * beside another, and are not announced.
  *
  * Beside that walk: helpers.c asks about this host, fetch.c downloads for a
- * job by a third `net`, and recovery.c does at the start what a crash left
- * undone.
+ * job by a third `net`, recovery.c does at the start what a crash left undone,
+ * and update.c goes over to another version of this program, and back.
  *
  * It refuses to be the second agent on one root, and it ends only when it is
  * told to.

@@ -5,7 +5,6 @@ borg's directories lie in it, and whatever an agent leaves behind (a process,
 a temporary file, a held lock) fails the test that started it.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -144,7 +143,7 @@ def agent(place: Path) -> Iterator[Agent]:
     process.kill_all(left)
     assert code == 0, f"the agent ended with {code}"
     assert not left, f"left behind: {', '.join(map(str, left))}"
-    assert not lock_held(agent), "the agent's lock is still held"
+    assert not agent.lock_held(), "the agent's lock is still held"
     assert not list(agent.tmp.iterdir()), "something is left in TMPDIR"
     assert not agent.borg_locks(), "borg's cache is left locked"
 
@@ -154,18 +153,6 @@ def is_left(found: process.Process, known: set[int]) -> bool:
     if found.pid in known or found.parent in known:
         return False
     return not any(name in found.command for name in ("sshd", "nginx", "borg serve", "/gate"))
-
-
-def lock_held(agent: Agent) -> bool:
-    path = agent.run_dir / "lock"
-    if not path.exists():
-        return False
-    with path.open("r+b") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def check_gone(w: World, blow: blows.Blow) -> None:
     """Stopped in good order, it leaves nobody behind."""
     if blow.how == signal.SIGTERM and not wait_for(lambda: not w.started(), 5):
         raise Broken(f"the agent has stopped and left: {[str(p) for p in w.started()]}")
-    if w.lock_held():
+    if w.agent.lock_held():
         raise Broken("the agent is gone and its lock is held")
 
 

@@ -6,7 +6,6 @@ real borg, or, for the repository that is none, pretends to be one for as long
 as the job says.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -140,17 +139,6 @@ class World:
             return False
         blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
         return bool(int(blocked.split()[1], 16) >> (number - 1) & 1)
-
-    def lock_held(self) -> bool:
-        path = self.agent.run_dir / "lock"
-        if not path.exists():
-            return False
-        with path.open("r+b") as lock:
-            try:
-                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return True
-        return False
 
 
 def wait_for(what: Callable[[], Any], seconds: float, pause: float = 0.02) -> bool:

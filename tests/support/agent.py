@@ -1,5 +1,6 @@
 """An agent under test: its root, its configuration, its life, its log."""
 
+import fcntl
 import json
 import os
 import re
@@ -174,6 +175,17 @@ class Agent:
             if time.monotonic() > deadline:
                 raise AssertionError(f"still there: {', '.join(map(str, left))}")
             time.sleep(0.05)
+
+    def lock_held(self) -> bool:
+        path = self.run_dir / "lock"
+        if not path.exists():
+            return False
+        with path.open("r+b") as lock:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
 
     def files(self) -> set[str]:
         """Everything below its root and its temporary directory."""

@@ -73,15 +73,8 @@ def failing(agent: Agent, call: str, error: str, when: str, workers: bool = Fals
              "-e", f"inject={call}:error={error}:when={when}"]  # fmt: skip
     if workers:
         words += ["-f", "-b", "execve"]
-    strace = subprocess.Popen([*words, "-p", str(agent.pid)], stderr=subprocess.PIPE)
-    try:
-        wait_traced(agent, strace)
+    with traced(agent, words):
         yield
-    finally:
-        strace.send_signal(signal.SIGINT)
-        strace.wait(10)
-        if strace.stderr is not None:
-            strace.stderr.close()
 
 
 def starting(call: str, error: str, path: Path) -> list[str]:
@@ -99,8 +92,15 @@ def recorded(agent: Agent, calls: str, out: Path) -> Iterator[None]:
     if shutil.which("strace") is None:
         pytest.skip("no strace")
     words = ["strace", "-qq", "-f", "-b", "execve", "-y", "-s", "400", "-o", str(out),
-             "-e", f"trace={calls}", "-e", "signal=none", "-p", str(agent.pid)]  # fmt: skip
-    strace = subprocess.Popen(words, stderr=subprocess.PIPE)
+             "-e", f"trace={calls}", "-e", "signal=none"]  # fmt: skip
+    with traced(agent, words):
+        yield
+
+
+@contextmanager
+def traced(agent: Agent, words: list[str]) -> Iterator[None]:
+    """By this strace, until it is left."""
+    strace = subprocess.Popen([*words, "-p", str(agent.pid)], stderr=subprocess.PIPE)
     try:
         wait_traced(agent, strace)
         yield
