@@ -12,34 +12,45 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The holder before may have been answered: its words go before ours come, so
+ * that they are never taken for ours. */
 int lockfile_write(int fd, bool answered)
 {
 	char text[48];
 	int n = snprintf(text, sizeof(text), "%d\n%s", (int)getpid(),
 	    answered ? LOCKFILE_ANSWERED : "");
+	if (!answered && ftruncate(fd, 0) != 0)
+		return -1;
 	ssize_t written = pwrite(fd, text, (size_t)n, 0);
 	if (written >= 0 && written != n)
 		errno = ENOSPC;
-	return written == n ? ftruncate(fd, n) : -1;
+	return written == n ? 0 : -1;
+}
+
+static void parse(struct buf *text, struct lockfile *lock)
+{
+	uint64_t pid = 0;
+	if (text->len == 0)
+		return;
+	size_t len = strcspn(text->data, "\n");
+	lock->answered =
+	    strcmp(text->data + len, "\n" LOCKFILE_ANSWERED) == 0;
+	text->data[len] = '\0';
+	if (text_to_u64(text->data, 1, INT32_MAX, &pid) == 0)
+		lock->pid = (int)pid;
 }
 
 void lockfile_read(const char *path, struct lockfile *lock)
 {
 	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	struct buf text = BUF_INIT(256);
-	uint64_t pid = 0;
 	memset(lock, 0, sizeof(*lock));
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return;
 	if (fcntl(fd, F_GETLK, &held) == 0 && held.l_type != F_UNLCK &&
-	    file_read_fd(fd, &text) == 0 && text.len > 0) {
-		size_t len = strcspn(text.data, "\n");
-		lock->answered =
-		    strcmp(text.data + len, "\n" LOCKFILE_ANSWERED) == 0;
-		text.data[len] = '\0';
-		if (text_to_u64(text.data, 1, INT32_MAX, &pid) == 0)
-			lock->pid = (int)pid;
+	    file_read_fd(fd, &text) == 0) {
+		parse(&text, lock);
 		/* Its file is not written anew yet. */
 		if (held.l_pid > 0 && held.l_pid != lock->pid)
 			lock->answered = false;

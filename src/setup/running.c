@@ -124,10 +124,23 @@ static int find_process(bool (*wanted)(int pid, const struct buf *line))
 	return found;
 }
 
+/* Agents ask it whenever they start. */
+static bool asks_version(const struct buf *line)
+{
+	static const char word[] = "--version";
+	const char *end = buf_str(line) + line->len;
+	for (const char *p = buf_str(line); p < end; p += strlen(p) + 1) {
+		if (strcmp(p, word) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* borg serve is the other side of somebody's backup, not below an agent. */
 static bool is_job(int pid, const struct buf *line)
 {
-	return runs(line, "borg", 3) && is_below_agent(pid);
+	return runs(line, "borg", 3) && !asks_version(line) &&
+	       is_below_agent(pid);
 }
 
 static bool is_stock_agent(int pid, const struct buf *line)

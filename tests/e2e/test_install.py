@@ -303,16 +303,19 @@ def test_busybox_init_gets_a_line(install: Install) -> None:
     assert not install.host.calls
 
 
+def an_agents_borg(command: str) -> str:
+    return (
+        f"mkdir /opt; printf '#!/bin/sh\\n%s\\nexit 0\\n' '/tmp/borg {command}' >/opt/bbs-agent.py\n"
+        "printf '#!/bin/sh\\nsleep 60\\nexit 0\\n' >/tmp/borg; chmod +x /tmp/borg /opt/bbs-agent.py\n"
+        f"/opt/bbs-agent.py >/dev/null 2>&1 & until ps | grep -q '[b]org {command}'; do sleep 0.1; done"
+    )
+
+
 BEFORE = {
     "the server's host": ("mkdir -p /var/www/bbs", "--on-server"),
     "read-only": ("mount -t tmpfs -o ro none /usr/local", "/usr/local cannot be written.*read-only"),
     "no space": ("mount -t tmpfs -o size=1m none /var/lib", "/var/lib has .* left"),
-    "a backup": (
-        "mkdir /opt; printf '#!/bin/sh\\n%s\\nexit 0\\n' '/tmp/borg create' >/opt/bbs-agent.py\n"
-        "printf '#!/bin/sh\\nsleep 60\\nexit 0\\n' >/tmp/borg; chmod +x /tmp/borg /opt/bbs-agent.py\n"
-        "/opt/bbs-agent.py >/dev/null 2>&1 & until ps | grep -q '[b]org create'; do sleep 0.1; done",
-        "a job of the agent runs.*when it is done",
-    ),
+    "a backup": (an_agents_borg("create"), "a job of the agent runs.*when it is done"),
 }  # fmt: skip
 
 
@@ -324,6 +327,11 @@ def test_refused_for_the_hosts_sake(install: Install, name: str) -> None:
     assert done.out == ""
     if name == "the server's host":
         assert install(install.options() + " --on-server --no-start").code == 0
+
+
+def test_a_question_to_borg_is_no_job(install: Install) -> None:
+    """An agent asks for the version when it starts; that can take its time."""
+    assert install(before=an_agents_borg("--version")).code == 0
 
 
 def test_refused_for_the_servers_sake(install: Install) -> None:
