@@ -33,8 +33,7 @@ static void parse(struct buf *text, struct lockfile *lock)
 	if (text->len == 0)
 		return;
 	size_t len = strcspn(text->data, "\n");
-	lock->answered =
-	    strcmp(text->data + len, "\n" LOCKFILE_ANSWERED) == 0;
+	lock->answered = strcmp(text->data + len, "\n" LOCKFILE_ANSWERED) == 0;
 	text->data[len] = '\0';
 	if (text_to_u64(text->data, 1, INT32_MAX, &pid) == 0)
 		lock->pid = (int)pid;

@@ -15,8 +15,8 @@ static bool stops;
 static void stop_here(void)
 {
 	char c = 's';
-	if (stops && (write(to_reader[1], &c, 1) != 1 ||
-			 read(to_holder[0], &c, 1) != 1))
+	if (stops &&
+	    (write(to_reader[1], &c, 1) != 1 || read(to_holder[0], &c, 1) != 1))
 		_exit(1);
 }
 
@@ -57,8 +57,8 @@ static void holder(const char *path)
 static void never_answered_too_early(void **state)
 {
 	(void)state;
-	static const char *const before[] = {"", "77\n", "77\nanswered\n",
-	    "1234567890\nanswered\n", "nonsense"};
+	static const char *const before[] = {
+	    "", "77\n", "77\nanswered\n", "1234567890\nanswered\n", "nonsense"};
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
 		char *path = strdup(fixture_path("lock"));
 		struct lockfile lock;
