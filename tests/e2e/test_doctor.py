@@ -119,7 +119,7 @@ def test_all_is_well(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     found.expect("ssh_key", "ok", "same as the server")
     found.expect("ssh", "ok", "ssh-ed25519 SHA256:")
     found.expect("borg", "ok", "1.2")
-    found.expect("repository", "skipped", "SSH to the server works")
+    found.expect("repository", "skipped", "no job has named a repository yet")
     found.expect("spool", "ok", "waiting reports: 0")
     found.expect("sandbox", "ok" if full_sandbox(agent) else "warn", "no_new_privs")
     found.expect("update", "skipped")
@@ -514,7 +514,7 @@ def test_sshd_is_gone(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     sshd.stop()
     found = doctor(agent)
     found.expect("ssh", "fail", "no SSH connection", "Connection refused")
-    found.expect("repository", "skipped", "needs ssh")
+    found.expect("repository", "skipped", "no job")
 
 
 # this host
