@@ -29,7 +29,7 @@ struct repository {
 /* Reads an address as borg does: /path, file:///path, [user@]host:path,
  * ssh://[user[:password]@]host[:port]/path. Nothing in it begins with a dash
  * or could be an option of ssh's. */
-void repository_parse(struct repository *r, const char *address);
+void repository_parse(struct repository *r, const char *text);
 /* Appends the address that the task's borg command names, without archive and
  * password, with
  * the port that BORG_RSH has; of other kinds only which. Nothing when there is

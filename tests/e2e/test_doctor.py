@@ -3,13 +3,17 @@ for real, is named by the check that it belongs to, in a sentence that says
 what to do; and the server's SSH host key, kept, compared and replaced."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +146,29 @@ def test_for_people(bbs: BBS, agent: Agent) -> None:
     assert "no agent runs here" in done.stdout
     assert agent.call("help", "doctor").stdout.startswith("usage: bbs-agent doctor")
     assert not agent.run_dir.exists(), "it only looks"
+
+
+def test_on_a_terminal(agent: Agent) -> None:
+    """80 columns wide: no word is broken, and a pipe gets each line whole."""
+    whole = agent.call("doctor", "--root", str(agent.root)).stdout
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    done = subprocess.Popen(agent.command("doctor"), env=agent.env, stdin=subprocess.DEVNULL,
+                            stdout=theirs, stderr=subprocess.DEVNULL)  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    os.close(ours)
+    assert done.wait(60) == 3
+    lines = shown.decode().replace("\r", "").splitlines()
+    assert len(lines) > len(NAMES)
+    for line in lines:
+        assert len(line) <= 80 or " " not in line[18:], line
+    joined = "\n".join(lines).replace("\n" + 18 * " ", " ")
+    moment = r"\d\d:\d\d:\d\d|[\d.]+ GB"
+    assert re.sub(moment, "", joined) == re.sub(moment, "", whole.rstrip("\n"))
 
 
 # config.ini
