@@ -3,6 +3,7 @@ any secret, and what stands in the way there is said."""
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from bbsd import BBS
 from support.agent import Agent
-from support.deadmount import CannotMount, dead_mount
+from support.deadmount import CannotMount, stuck_mount
 from support.site import Site
 from support.sshd import Sshd, free_port
 
@@ -191,11 +192,31 @@ def test_its_disk_is_full(known: Agent, directory: Path) -> None:
     assert state == "fail" and "make room there" in text, text
 
 
-def test_its_mount_does_not_answer(known: Agent, directory: Path) -> None:
-    """And doctor goes on."""
+def wait_gone(agent: Agent) -> None:
+    until = time.monotonic() + 10
+    while any(str(agent.root).encode() in cmdline(p) for p in Path("/proc").glob("[0-9]*")):
+        assert time.monotonic() < until, "a process is left"
+        time.sleep(0.05)
+
+
+def cmdline(process: Path) -> bytes:
     try:
-        with dead_mount(directory):
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""  # it ended
+
+
+def test_its_mount_does_not_answer(known: Agent, directory: Path) -> None:
+    """Not even SIGKILL ends who looks at it. doctor goes on, and whoever reads
+    what it prints does not wait for that process."""
+    try:
+        with stuck_mount(directory) as stuck:
+            began = time.monotonic()
             state, text = look(known)
+            took = time.monotonic() - began
+            stuck.release()
+            wait_gone(known)
     except CannotMount as reason:
         pytest.skip(str(reason))
     assert state == "fail" and "does not answer: its disk hangs" in text, text
+    assert took < 15, took
