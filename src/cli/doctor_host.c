@@ -36,8 +36,11 @@ enum found doctor_ssh_key(struct doctor *d, struct buf *out)
 	const struct buf *theirs = &d->answer.ssh_key;
 	const char *path = d->paths.ssh_key, *wrong = NULL;
 	buf_adds(out, path);
+	errno = 0;
 	d->has_key = file_read(path, &key) == 0 && key.len > 0;
-	if (!d->has_key && theirs->len == 0 && d->broken == LINK_NONE)
+	if (errno == EACCES)
+		wrong = " may not be read: run doctor as root";
+	else if (!d->has_key && theirs->len == 0 && d->broken == LINK_NONE)
 		wrong = ": there is none yet, and the server has none for "
 			"this client: provision SSH on the client's page";
 	else if (!d->has_key)

@@ -519,6 +519,26 @@ def test_no_ssh_key_yet(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     doctor(agent).expect("ssh_key", "fail", "start the agent, which fetches it")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_an_ordinary_user_may_not_read_the_key(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
+    """Which is no reason to tell them that there is none."""
+    agent.configure(bbs)
+    with_ssh(agent, bbs, sshd)
+    with contextlib.ExitStack() as stack:
+        # the tests' own directories are closed to others
+        for path in (agent.root, *agent.root.parents):
+            if path.owner() == "root" and not path.stat().st_mode & 1:
+                stack.callback(path.chmod, path.stat().st_mode)
+                path.chmod(path.stat().st_mode | 0o11)
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *agent.command("doctor", "--json")],
+            env=agent.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    found = read(done.stdout, done.returncode)
+    found.expect("ssh_key", "fail", "may not be read: run doctor as root")
+    found.expect_skipped("ssh_key", "ssh")
+
+
 def test_another_ssh_key(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     agent.configure(bbs)
     with_ssh(agent, bbs, sshd)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_of_a_real_backup(site: Site) -> None:
     state, text = look(site.agent)
     assert state == "ok", text
     assert text.startswith(f"{shown}: SSH to the server works; last reached by job {job.id} (backup), ")
-    said = json.loads((site.agent.run_dir / "status.json").read_text())
+    said = status_with_history(site.agent)
     assert said["history"][0]["repository"] == shown
     everything = json.dumps(said) + (site.agent.var / "history.json").read_text()
     assert site.repo.passphrase.startswith("fake-Pass") and "fake-Pass" not in everything
@@ -81,6 +82,17 @@ def test_of_a_real_backup(site: Site) -> None:
     site.sshd.stop()
     state, text = look(site.agent)
     assert state == "skipped" and "not checked: needs ssh; last reached by job" in text
+
+
+def status_with_history(agent: Agent) -> dict[str, Any]:
+    """It is written at most once a second."""
+    until = time.monotonic() + 10
+    while True:
+        said: dict[str, Any] = json.loads((agent.run_dir / "status.json").read_text())
+        if said["history"]:
+            return said
+        assert time.monotonic() < until, said
+        time.sleep(0.05)
 
 
 def logins(sshd: Sshd) -> list[str]:
