@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "bbs/journal.h"
+#include "bbs/repository.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,17 @@ static char *find_type(struct agent *a, int64_t id, const struct job *job)
 	return type;
 }
 
+/* Without it, or without memory, the job has none. */
+static char *find_repository(const struct job *job)
+{
+	struct buf address = BUF_INIT(REPOSITORY_MAX);
+	if (job != NULL)
+		repository_of(&job->task, &address);
+	char *found = address.len > 0 ? strdup(buf_str(&address)) : NULL;
+	buf_release(&address);
+	return found;
+}
+
 static void add(struct agent *a, int64_t id, const struct report *r,
     const char *reason, uint64_t now, int64_t ended)
 {
@@ -133,6 +145,7 @@ static void add(struct agent *a, int64_t id, const struct report *r,
 	    copy(job != NULL ? job->task.archive_name : r->archive_name);
 	p.result = copy(results[r->result]);
 	p.reason = copy(reason);
+	p.repository = find_repository(job);
 	if (job != NULL && job->started_at != 0)
 		p.started = ended - (int64_t)((now - job->started_at) / 1000);
 	insert(a, &p);

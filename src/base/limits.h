@@ -154,6 +154,13 @@
  * sentences have 8 KiB. */
 #define STATUS_FILE_MAX (128u * KIB)
 
+/* The address of a repository, as far as it is kept for people: what borg and
+ * ssh take in practice has a tenth of it. */
+#define REPOSITORY_MAX KIB
+/* A local repository is looked at for so long: somebody waits, and a mount
+ * whose server is gone never answers. */
+#define REPOSITORY_LOOK_MS 5000
+
 /* A report that the server answers with an error of its own: given up after
  * so many tries over a day, by which a server is mended, or at that age. */
 #define REPORT_REFUSED_MIN 10

@@ -106,6 +106,7 @@ static const struct member members[] = {
     {"result", TEXT, 0, PAST_AT(result)},
     {"had_warnings", FLAG, 0, PAST_AT(warnings)},
     {"reason", TEXT, 0, PAST_AT(reason)},
+    {"repository", TEXT, 0, PAST_AT(repository)},
     {"started", TIME, 0, PAST_AT(started)},
     {"ended", TIME, 0, PAST_AT(ended)},
     {"files", NUMBER, 0, PAST_AT(files)},
@@ -127,10 +128,10 @@ static const struct shape {
     [POLICY] = {30, 6, 1, 0, 0},
     [SANDBOX] = {36, 3, 1, 0, 0},
     [JOB] = {39, 12, STATUS_JOBS_MAX, sizeof(struct status_job), AT(job_count)},
-    [PAST] = {51, 11, STATUS_PAST_MAX, sizeof(struct status_past),
+    [PAST] = {51, 12, STATUS_PAST_MAX, sizeof(struct status_past),
 	AT(past_count)},
 };
-_Static_assert(sizeof(members) / sizeof(members[0]) == 51 + 11,
+_Static_assert(sizeof(members) / sizeof(members[0]) == 51 + 12,
     "the shapes name every member");
 
 static const char *text_at(const void *at)

@@ -34,7 +34,8 @@ struct status_past {
 	const char *type, *archive;
 	const char *result; /* completed, failed or abandoned */
 	bool warnings;
-	const char *reason; /* a sentence of the agent's own */
+	const char *reason;	/* a sentence of the agent's own */
+	const char *repository; /* repository.h: without a password */
 	int64_t started, ended;
 	int64_t files, bytes, stored; /* stored: after deduplication */
 };

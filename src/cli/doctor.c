@@ -10,9 +10,11 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/doctor_checks.h"
+#include "cli/term.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The names are promised to scripts (README: "Doctor"). */
 static const struct {
@@ -47,10 +49,39 @@ static const char words[][2][8] = {[FOUND_OK] = {"OK", "ok"},
     [FOUND_FAIL] = {"FAIL", "fail"},
     [FOUND_NOTHING] = {"-", "skipped"}};
 
+/* Where the text of a line begins. */
+#define INDENT 18
+
+/* A terminal would break words at its edge. What is longer than a line stays
+ * whole, to be copied. */
+static void print_text(const char *text, unsigned width)
+{
+	for (unsigned at = 0; *text != '\0';) {
+		size_t n = strcspn(text, " ");
+		unsigned cells = 0;
+		for (size_t i = 0; i < n; i++)
+			cells += (text[i] & 0xc0) != 0x80;
+		if (at > 0 && cells >= width - at) {
+			printf("\n%*s", INDENT, "");
+			at = 0;
+		} else if (at > 0) {
+			putchar(' ');
+		}
+		fwrite(text, 1, n, stdout);
+		at = at + cells + 1 < width ? at + cells + 1 : width;
+		text += n + (text[n] == ' ');
+	}
+}
+
 static enum found check_all(struct doctor *d, struct json_writer *json)
 {
 	struct buf text = BUF_INIT(32 * KIB), line = BUF_INIT(64 * KIB);
 	enum found worst = FOUND_OK;
+	struct term t;
+	term_look(&t, STDOUT_FILENO);
+	unsigned width = !t.tty		       ? ~0u
+			 : t.cols > 2 * INDENT ? t.cols - INDENT
+					       : INDENT;
 	for (size_t i = 0; i < CHECKS; i++) {
 		buf_reset(&text);
 		buf_reset(&line);
@@ -66,8 +97,9 @@ static enum found check_all(struct doctor *d, struct json_writer *json)
 			json_close(json, '}');
 			continue;
 		}
-		fprintf(stdout, "%-5s %-11s %s\n", words[found][0],
-		    checks[i].name, buf_str(&line));
+		printf("%-5s %-11s ", words[found][0], checks[i].name);
+		print_text(buf_str(&line), width);
+		putchar('\n');
 		fflush(stdout);
 	}
 	buf_release(&text);

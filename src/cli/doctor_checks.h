@@ -49,8 +49,18 @@ typedef enum found doctor_check(struct doctor *d, struct buf *out);
 doctor_check doctor_config, doctor_clock, doctor_dns, doctor_proxy, doctor_tcp,
     doctor_tls, doctor_http, doctor_key, doctor_poll, doctor_sandbox;
 /* doctor_host.c: this host, and SSH. */
-doctor_check doctor_ssh_key, doctor_ssh, doctor_borg, doctor_repository,
-    doctor_cache, doctor_spool, doctor_locale, doctor_service, doctor_update;
+doctor_check doctor_ssh_key, doctor_ssh, doctor_borg, doctor_cache,
+    doctor_spool, doctor_locale, doctor_service, doctor_update;
+
+/* doctor_repository.c: where the last job worked. */
+doctor_check doctor_repository;
+/* doctor_host.c: can files be written below path, and how many? Fewer bytes
+ * than warn and fail are told so. */
+enum found doctor_space(
+    const char *path, uint64_t warn, uint64_t fail, struct buf *out);
+/* Less than this is too little for what grows by GB. */
+#define SPACE_WARN (1024ull * MIB)
+#define SPACE_FAIL (64ull * MIB)
 
 /* host_key.c: shows the host key that is kept and the server's, and keeps
  * the latter; on a terminal it asks first. 0, or -1 with a sentence in why. */

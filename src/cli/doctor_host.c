@@ -23,10 +23,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* borg's cache of a large repository has some GB; below the second nothing
- * can be written at all. */
-#define CACHE_WARN (1024ull * MIB)
-#define CACHE_FAIL (64ull * MIB)
 /* Reports have some KiB, and a list of directories some MiB. */
 #define SPOOL_WARN (64ull * MIB)
 #define SPOOL_FAIL (4ull * MIB)
@@ -40,8 +36,11 @@ enum found doctor_ssh_key(struct doctor *d, struct buf *out)
 	const struct buf *theirs = &d->answer.ssh_key;
 	const char *path = d->paths.ssh_key, *wrong = NULL;
 	buf_adds(out, path);
+	errno = 0;
 	d->has_key = file_read(path, &key) == 0 && key.len > 0;
-	if (!d->has_key && theirs->len == 0 && d->broken == LINK_NONE)
+	if (errno == EACCES)
+		wrong = " may not be read: run doctor as root";
+	else if (!d->has_key && theirs->len == 0 && d->broken == LINK_NONE)
 		wrong = ": there is none yet, and the server has none for "
 			"this client: provision SSH on the client's page";
 	else if (!d->has_key)
@@ -133,17 +132,7 @@ enum found doctor_borg(struct doctor *d, struct buf *out)
 	return found;
 }
 
-enum found doctor_repository(struct doctor *d, struct buf *out)
-{
-	buf_adds(out, "not checked: which repository is used, and its "
-		      "passphrase, come with each task");
-	buf_adds(out,
-	    d->ssh_works ? "; SSH to the server works" : ", and needs ssh");
-	return FOUND_NOTHING;
-}
-
-/* Can files be written below path, and how many? */
-static enum found weigh_space(
+enum found doctor_space(
     const char *path, uint64_t warn, uint64_t fail, struct buf *out)
 {
 	struct buf dir = BUF_INIT(PATH_MAX);
@@ -175,7 +164,7 @@ enum found doctor_cache(struct doctor *d, struct buf *out)
 	(void)d;
 	if (borgenv_cache_dir(environ, &dir) != 0)
 		buf_adds(&dir, "/root/.cache/borg");
-	found = weigh_space(buf_str(&dir), CACHE_WARN, CACHE_FAIL, out);
+	found = doctor_space(buf_str(&dir), SPACE_WARN, SPACE_FAIL, out);
 	buf_release(&dir);
 	return found;
 }
@@ -185,7 +174,7 @@ enum found doctor_spool(struct doctor *d, struct buf *out)
 	char oldest[SPOOLFILE_NAME_MAX] = "", name[SPOOLFILE_NAME_MAX] = "";
 	char age[TEXT_AMOUNT];
 	const char *spool = d->paths.spool;
-	enum found found = weigh_space(spool, SPOOL_WARN, SPOOL_FAIL, out);
+	enum found found = doctor_space(spool, SPOOL_WARN, SPOOL_FAIL, out);
 	int waiting = spoolfile_count(spool, false, oldest, sizeof(oldest));
 	int aside = spoolfile_count(spool, true, name, sizeof(name));
 	int64_t old = waiting > 0 ? spoolfile_age(oldest) : 0;

@@ -65,12 +65,13 @@ static void add_way(
 }
 
 static void add_openssh(struct ssh_command *c, struct worker *w,
-    const struct ssh_client *client, const struct ssh_info *info, bool test)
+    const struct ssh_client *client, const struct ssh_info *info, bool test,
+    bool server)
 {
 	struct buf *words = &c->words;
 	add_word(words, "ssh");
 	add_way(words, w->paths->ssh_key, info);
-	const char *rule = host_key_rule(w, client, info, true);
+	const char *rule = server ? host_key_rule(w, client, info, true) : NULL;
 	if (rule != NULL) {
 		add_option(words, rule);
 		add_option(words, "HashKnownHosts=no");
@@ -121,14 +122,17 @@ static void add_dropbear(struct ssh_command *c, struct worker *w,
 	free(home);
 }
 
-int ssh_command_build(struct ssh_command *c, struct worker *w,
-    const char *remote, bool test, struct buf *why)
+/* at NULL: at the server, which ssh_info.json names. */
+static int build_at(struct ssh_command *c, struct worker *w,
+    const struct ssh_info *at, const char *remote, bool test, struct buf *why)
 {
 	struct ssh_info info;
 	struct ssh_client client;
 	memset(c, 0, sizeof(*c));
 	buf_init(&c->words, 64 * KIB);
-	if (ssh_info_read(w->paths->ssh_info, &info) != 0) {
+	if (at != NULL) {
+		info = *at;
+	} else if (ssh_info_read(w->paths->ssh_info, &info) != 0) {
 		buf_addf(why,
 		    "the server has not said where its SSH is (no "
 		    "usable %s)",
@@ -145,7 +149,7 @@ int ssh_command_build(struct ssh_command *c, struct worker *w,
 	if (client.dropbear)
 		add_dropbear(c, w, &client, &info, test);
 	else
-		add_openssh(c, w, &client, &info, test);
+		add_openssh(c, w, &client, &info, test, at == NULL);
 	buf_addf(&c->words, "%s@%s", info.user, info.host);
 	buf_addc(&c->words, '\0');
 	add_word(&c->words, remote);
@@ -157,6 +161,12 @@ int ssh_command_build(struct ssh_command *c, struct worker *w,
 	for (int n = 0; p < end && n < SSH_WORDS_MAX; p += strlen(p) + 1)
 		c->argv[n++] = p;
 	return 0;
+}
+
+int ssh_command_build(struct ssh_command *c, struct worker *w,
+    const char *remote, bool test, struct buf *why)
+{
+	return build_at(c, w, NULL, remote, test, why);
 }
 
 void ssh_command_release(struct ssh_command *c)
@@ -216,6 +226,12 @@ void ssh_say_other_host(struct worker *w, struct buf *out)
 	buf_adds(out, " on this host; if not, somebody may be listening in");
 }
 
+static void say_failure(const char *err, struct buf *text)
+{
+	text_add_escaped(text, err, text_cut(err, strlen(err), 300));
+	buf_adds(text, ": is SSH running there, and its port open?");
+}
+
 static enum ssh_test judge(struct worker *w, int code, const char *out,
     const char *err, struct buf *text)
 {
@@ -241,8 +257,20 @@ static enum ssh_test judge(struct worker *w, int code, const char *out,
 		return SSH_TEST_STALE;
 	}
 	buf_addf(text, "no SSH connection to the server (code %d): ", code);
-	text_add_escaped(text, err, text_cut(err, strlen(err), 300));
-	buf_adds(text, ": is SSH running there, and its port open?");
+	say_failure(err, text);
+	return SSH_TEST_FAILED;
+}
+
+/* What answers there knows no ping, perhaps: any end but ssh's own is one of
+ * the other side. */
+static enum ssh_test judge_at(int code, const char *err, struct buf *text)
+{
+	if (ssh_is_refused(err, strlen(err)))
+		return SSH_TEST_STALE;
+	if (code != 255 && strstr(err, " exited: ") == NULL)
+		return SSH_TEST_OK;
+	buf_adds(text, "no SSH connection: ");
+	say_failure(err, text);
 	return SSH_TEST_FAILED;
 }
 
@@ -258,14 +286,15 @@ static int open_answer(const char *answer)
 	return ends[0];
 }
 
-enum ssh_test ssh_test(struct worker *w, struct buf *text)
+enum ssh_test ssh_test_at(
+    struct worker *w, const struct ssh_info *at, struct buf *text)
 {
 	struct ssh_command c;
 	struct buf out = BUF_INIT(4 * KIB), err = BUF_INIT(16 * KIB);
 	struct buf clean = BUF_INIT(48 * KIB);
 	enum ssh_test result = SSH_TEST_FAILED;
 	int status = 0, in = PROC_NULL;
-	if (ssh_command_build(&c, w, "ping", true, text) != 0)
+	if (build_at(&c, w, at, "ping", true, text) != 0)
 		goto out;
 	in = open_answer(c.answer);
 	struct proc_spec spec = {
@@ -276,8 +305,10 @@ enum ssh_test ssh_test(struct worker *w, struct buf *text)
 	while (err.len > 0 && strchr("\r\n", err.data[err.len - 1]) != NULL)
 		err.data[--err.len] = '\0';
 	text_add_utf8(&clean, buf_str(&err), err.len);
-	result = judge(
-	    w, proc_exit_code(status), buf_str(&out), buf_str(&clean), text);
+	result = at != NULL
+		     ? judge_at(proc_exit_code(status), buf_str(&clean), text)
+		     : judge(w, proc_exit_code(status), buf_str(&out),
+			   buf_str(&clean), text);
 out:
 	if (in >= 0)
 		close(in);
@@ -286,6 +317,11 @@ out:
 	buf_release(&err);
 	buf_release(&clean);
 	return result;
+}
+
+enum ssh_test ssh_test(struct worker *w, struct buf *text)
+{
+	return ssh_test_at(w, NULL, text);
 }
 
 /* Does the task's repository lie on this host? */

@@ -28,6 +28,11 @@ void ssh_notice(struct worker *w, const char *text, size_t len);
 void ssh_say_other_host(struct worker *w, struct buf *out);
 /* `ssh USER@HOST ping`; a sentence for the log into text. */
 enum ssh_test ssh_test(struct worker *w, struct buf *text);
+/* The same at a place that is not the server (at NULL: it is): does SSH answer
+ * there? Its host key is neither judged nor kept. SSH_TEST_STALE: it does, and
+ * does not take this host's key. */
+enum ssh_test ssh_test_at(
+    struct worker *w, const struct ssh_info *at, struct buf *text);
 
 /*
  * BORG_RSH as the server sent it, with the agent's key where it really lies,

@@ -3,13 +3,17 @@ for real, is named by the check that it belongs to, in a sentence that says
 what to do; and the server's SSH host key, kept, compared and replaced."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,7 +123,7 @@ def test_all_is_well(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     found.expect("ssh_key", "ok", "same as the server")
     found.expect("ssh", "ok", "ssh-ed25519 SHA256:")
     found.expect("borg", "ok", "1.2")
-    found.expect("repository", "skipped", "SSH to the server works")
+    found.expect("repository", "skipped", "no job has named a repository yet")
     found.expect("spool", "ok", "waiting reports: 0")
     found.expect("sandbox", "ok" if full_sandbox(agent) else "warn", "no_new_privs")
     found.expect("update", "skipped")
@@ -142,6 +146,29 @@ def test_for_people(bbs: BBS, agent: Agent) -> None:
     assert "no agent runs here" in done.stdout
     assert agent.call("help", "doctor").stdout.startswith("usage: bbs-agent doctor")
     assert not agent.run_dir.exists(), "it only looks"
+
+
+def test_on_a_terminal(agent: Agent) -> None:
+    """80 columns wide: no word is broken, and a pipe gets each line whole."""
+    whole = agent.call("doctor", "--root", str(agent.root)).stdout
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    done = subprocess.Popen(agent.command("doctor"), env=agent.env, stdin=subprocess.DEVNULL,
+                            stdout=theirs, stderr=subprocess.DEVNULL)  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    os.close(ours)
+    assert done.wait(60) == 3
+    lines = shown.decode().replace("\r", "").splitlines()
+    assert len(lines) > len(NAMES)
+    for line in lines:
+        assert len(line) <= 80 or " " not in line[18:], line
+    joined = "\n".join(lines).replace("\n" + 18 * " ", " ")
+    moment = r"\d\d:\d\d:\d\d|[\d.]+ GB"
+    assert re.sub(moment, "", joined) == re.sub(moment, "", whole.rstrip("\n"))
 
 
 # config.ini
@@ -492,6 +519,26 @@ def test_no_ssh_key_yet(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     doctor(agent).expect("ssh_key", "fail", "start the agent, which fetches it")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_an_ordinary_user_may_not_read_the_key(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
+    """Which is no reason to tell them that there is none."""
+    agent.configure(bbs)
+    with_ssh(agent, bbs, sshd)
+    with contextlib.ExitStack() as stack:
+        # the tests' own directories are closed to others
+        for path in (agent.root, *agent.root.parents):
+            if path.owner() == "root" and not path.stat().st_mode & 1:
+                stack.callback(path.chmod, path.stat().st_mode)
+                path.chmod(path.stat().st_mode | 0o11)
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *agent.command("doctor", "--json")],
+            env=agent.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+    found = read(done.stdout, done.returncode)
+    found.expect("ssh_key", "fail", "may not be read: run doctor as root")
+    found.expect_skipped("ssh_key", "ssh")
+
+
 def test_another_ssh_key(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     agent.configure(bbs)
     with_ssh(agent, bbs, sshd)
@@ -514,7 +561,7 @@ def test_sshd_is_gone(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     sshd.stop()
     found = doctor(agent)
     found.expect("ssh", "fail", "no SSH connection", "Connection refused")
-    found.expect("repository", "skipped", "needs ssh")
+    found.expect("repository", "skipped", "no job")
 
 
 # this host

@@ -47,7 +47,7 @@ static struct status whole(void)
 	s.job[1] = (struct status_job){
 	    13, "restore", NULL, "waiting", NULL, 0, -1, -1, -1, -1, -1, -1};
 	s.past[0] = (struct status_past){11, "backup", "plan0", "completed",
-	    true, "why", 1700000002, 1700000003, 7, 8, 9};
+	    true, "why", "ssh://u@h/r", 1700000002, 1700000003, 7, 8, 9};
 	return s;
 }
 
