@@ -31,9 +31,8 @@ struct repository {
  * or could be an option of ssh's. */
 void repository_parse(struct repository *r, const char *text);
 /* Appends the address that the task's borg command names, without archive and
- * password, with
- * the port that BORG_RSH has; of other kinds only which. Nothing when there is
- * none. */
+ * password, with the port that BORG_RSH has; of other kinds only which.
+ * Nothing when there is none. */
 void repository_of(const struct task *t, struct buf *out);
 
 #endif
