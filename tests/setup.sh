@@ -101,6 +101,7 @@ command ssh openssh-client
 command sshd openssh-server
 command busybox busybox-static
 command qemu-arm-static qemu-user-static
+command qemu-system-mipsel qemu-system-mips
 "
 # A compiler that Debian does not have is no reason to stop.
 optional=''

@@ -80,7 +80,7 @@ CHECKS := $(patsubst tests/check/%.c,build/tests/%,\
 	$(sort $(wildcard tests/check/*.c)))
 # Like the agent itself, with musl and without sanitizers: the system calls
 # must be those of a release.
-SANDBOXCHECK := build/tests/sandboxcheck
+SANDBOXCHECK := $(if $(filter build,$(OUT)),build/tests,$(OUT))/sandboxcheck
 SANDBOX_OBJS := $(filter-out %/agent/main.o,$(OBJS))
 # The same, and the whole agent, with the filter of other architectures.
 DENYCHECK := build/tests/sandboxcheck-deny

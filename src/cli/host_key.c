@@ -129,7 +129,8 @@ int host_key_accept(struct worker *w, bool json, struct buf *why)
 		    w->paths->ssh_info);
 		return -1;
 	}
-	if (meet(w, &info, &shown, &dropbear, why) == 0) {
+	if (ssh_hosts_check(w, why) == 0 &&
+	    meet(w, &info, &shown, &dropbear, why) == 0) {
 		if (dropbear)
 			ssh_dropbear_hosts(w, &path);
 		else

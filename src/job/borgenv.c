@@ -126,7 +126,8 @@ static int build_env(struct borg_command *c, struct worker *w, struct buf *why)
 		const char *value = t->env[i].value;
 		if (strcmp(t->env[i].name, "BORG_RSH") == 0) {
 			buf_reset(&rsh);
-			if (ssh_rewrite_rsh(w, value, c->remote_key, &rsh))
+			if (ssh_hosts_check(w, why) != 0 ||
+			    ssh_rewrite_rsh(w, value, c->remote_key, &rsh) != 0)
 				goto out;
 			value = buf_str(&rsh);
 		}
@@ -135,7 +136,7 @@ static int build_env(struct borg_command *c, struct worker *w, struct buf *why)
 	}
 	rc = 0;
 out:
-	if (rc != 0)
+	if (rc != 0 && why->len == 0)
 		buf_adds(why, "out of memory");
 	buf_release(&rsh);
 	return rc;

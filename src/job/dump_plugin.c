@@ -143,8 +143,8 @@ static void dump(struct run *r, const char *database, const struct words *all)
 	for (size_t i = 0; all != NULL && i < all->count; i++)
 		words_add(&r->done, all->list[i]);
 	if (c->cleanup_after)
-		words_addf(
-		    &r->plugins->made, "%s/%s", r->dir.path, buf_str(&name));
+		plugins_add_made(
+		    r->plugins, r->dir.fd, r->dir.path, buf_str(&name));
 out:
 	buf_release(&name);
 	buf_wipe(&why);

@@ -343,7 +343,7 @@ static int interworx_run(struct plugins *p, const struct task_plugin *plugin,
 		rc = -1;
 	}
 	for (size_t i = 0; x.cleanup && i < x.made.count; i++)
-		words_addf(&p->made, "%s/%s", x.dir, x.made.list[i]);
+		plugins_add_made(p, x.at.fd, x.dir, x.made.list[i]);
 	if (rc == 0)
 		tell(&x, summary);
 out:

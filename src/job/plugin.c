@@ -54,19 +54,18 @@ void plugins_release(struct plugins *p)
 	hooks_release(p);
 }
 
-void plugins_note_made(struct plugins *p)
+void plugins_add_made(
+    struct plugins *p, int at, const char *dir, const char *name)
 {
+	struct stat st;
 	struct plugin_made *more =
 	    realloc(p->seen, (p->made.count + 1) * sizeof(*more));
-	if (more == NULL)
+	if (more != NULL)
+		p->seen = more;
+	if (more == NULL || fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    words_addf(&p->made, "%s/%s", dir, name) != 0)
 		return;
-	p->seen = more;
-	for (; p->seen_count < p->made.count; p->seen_count++) {
-		struct stat st = {0};
-		lstat(p->made.list[p->seen_count], &st);
-		p->seen[p->seen_count] =
-		    (struct plugin_made){st.st_dev, st.st_ino};
-	}
+	p->seen[p->seen_count++] = (struct plugin_made){st.st_dev, st.st_ino};
 }
 
 static void add_failure(
@@ -94,7 +93,6 @@ static int run_one(struct plugins *p, const struct plugin *plugin,
 	    "Running plugin: %s", plugin->name);
 	worker_progress(w, p->progress);
 	int rc = plugin->run(p, config, &summary, &why);
-	plugins_note_made(p);
 	/* What a stop ended did not fail by itself; the report says so. */
 	if (rc != 0 && w->stop != STOP_NONE) {
 		log_info("plugin %s: ended, since the job stops: %s",

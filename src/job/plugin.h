@@ -59,9 +59,11 @@ void plugins_release(struct plugins *p);
  * one failed that says abort_on_failure: the backup must not run then. Ends
  * early, with 0, when the job is to stop. */
 int plugins_run(struct plugins *p);
-/* After each plugin: remembers which files those in `made` are, since a name
- * may belong to another file by the time of the clean-up. */
-void plugins_note_made(struct plugins *p);
+/* What a plugin made in the open directory `at`, called dir, goes when the
+ * backup is completed: that very file, since its name, or the directory's, may
+ * belong to another one already. */
+void plugins_add_made(
+    struct plugins *p, int at, const char *dir, const char *name);
 /* Right before the final report, and after it: removes what is to go when the
  * backup completed, and runs the post-scripts in any case. */
 void plugins_announce(struct plugins *p, bool completed);

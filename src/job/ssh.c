@@ -13,6 +13,7 @@
 #include "job/ssh_dropbear.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,6 +123,30 @@ static void add_dropbear(struct ssh_command *c, struct worker *w,
 	free(home);
 }
 
+int ssh_hosts_check(struct worker *w, struct buf *why)
+{
+	struct ssh_client client;
+	struct buf path = BUF_INIT(PATH_MAX);
+	int rc = 0;
+	ssh_client_find(&client, w);
+	if (client.dropbear)
+		ssh_dropbear_hosts(w, &path);
+	else
+		buf_adds(&path, w->paths->known_hosts);
+	if (w->config->ssh_host_key != SSH_HOST_KEY_NO &&
+	    access(buf_str(&path), F_OK) == 0 &&
+	    !file_is_plain(buf_str(&path))) {
+		buf_addf(why,
+		    "%s, where the server's SSH host key is kept, is no file: "
+		    "remove it, and the key is kept anew at the next "
+		    "connection",
+		    buf_str(&path));
+		rc = -1;
+	}
+	buf_release(&path);
+	return rc;
+}
+
 /* at NULL: at the server, which ssh_info.json names. */
 static int build_at(struct ssh_command *c, struct worker *w,
     const struct ssh_info *at, const char *remote, bool test, struct buf *why)
@@ -144,6 +169,8 @@ static int build_at(struct ssh_command *c, struct worker *w,
 		    why, "there is no SSH key at %s yet", w->paths->ssh_key);
 		return -1;
 	}
+	if (ssh_hosts_check(w, why) != 0)
+		return -1;
 	/* Without any, the start says what is missing. */
 	ssh_client_find(&client, w);
 	if (client.dropbear)

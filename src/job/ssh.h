@@ -13,6 +13,9 @@ struct ssh_command {
 	const char *answer; /* for stdin; NULL: none */
 };
 
+/* Would ssh wait for ever for a pipe that stands where host keys are kept, or
+ * a directory there hold none? Then -1, and why. */
+int ssh_hosts_check(struct worker *w, struct buf *why);
 /* ssh USER@HOST `remote`, from ssh_info.json. 0; -1 with a sentence in why
  * (no ssh information, no key, no client). Free with ssh_command_release. */
 int ssh_command_build(struct ssh_command *c, struct worker *w,

@@ -5,6 +5,7 @@
  */
 #include "net/net_spawn.h"
 #include "base/frame.h"
+#include "base/newcall.h"
 #include "net/net_wire.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #define CLOSE_RANGE_CLOEXEC 4
 #endif
 /* The same number on every architecture; older headers lack it. */
-#define NET_CALL_CLOSE_RANGE 436
+#define NET_CALL_CLOSE_RANGE NEWCALL(436)
 
 /* Descriptors move here first, out of the way of 0 to 3. */
 #define NET_FD_HIGH 10

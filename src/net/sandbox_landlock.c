@@ -5,6 +5,7 @@
  * file. A resolver configuration that moved elsewhere is found again by the
  * next process: this one ends after a look-up that failed.
  */
+#include "base/newcall.h"
 #include "net/sandbox.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -28,9 +29,9 @@ struct landlock_path {
 #define LANDLOCK_READ_FILE (1u << 2)
 #define LANDLOCK_READ_DIR (1u << 3)
 /* The same numbers on every architecture that Linux has had since 5.13. */
-#define LANDLOCK_CALL_CREATE 444
-#define LANDLOCK_CALL_ADD 445
-#define LANDLOCK_CALL_RESTRICT 446
+#define LANDLOCK_CALL_CREATE NEWCALL(444)
+#define LANDLOCK_CALL_ADD NEWCALL(445)
+#define LANDLOCK_CALL_RESTRICT NEWCALL(446)
 
 /* Rights that each version knows: 1 the first 13, 2 refer, 3 truncate, 5
  * ioctl of devices. */

@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef SECCOMP_RET_KILL_PROCESS
 #define SECCOMP_RET_KILL_PROCESS 0x80000000u
@@ -36,6 +37,16 @@
 #define SANDBOX_ARCH AUDIT_ARCH_PPC64LE
 #elif defined(__s390x__)
 #define SANDBOX_ARCH AUDIT_ARCH_S390X
+#elif defined(__mips__) && _MIPS_SIM == _ABIO32
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define SANDBOX_ARCH AUDIT_ARCH_MIPS
+#else
+#define SANDBOX_ARCH AUDIT_ARCH_MIPSEL
+#endif
+/* The numbers of this way to call: a kernel of 64 bits takes those of its two
+ * others from us, too, and names this architecture all the same. */
+#define SANDBOX_FIRST 4000
+#define SANDBOX_PAST 5000
 #endif
 
 /* A test looks natively at what is used elsewhere. */
@@ -239,6 +250,14 @@ static const int sandbox_calls[] = {
 #ifdef SYS_finit_module
     SYS_finit_module,
 #endif
+/* One number for many calls: System V's, and on MIPS any (an old kernel does
+ * not show the filter which). */
+#ifdef SYS_ipc
+    SYS_ipc,
+#endif
+#ifdef SYS_syscall
+    SYS_syscall,
+#endif
 };
 #define SANDBOX_OTHERWISE SECCOMP_RET_ALLOW
 #define SANDBOX_LISTED (SECCOMP_RET_ERRNO | EPERM)
@@ -326,6 +345,17 @@ static void sandbox_build(struct sandbox_program *p)
 	sandbox_add(p, BPF_JMP | BPF_JEQ | BPF_K, SANDBOX_ARCH, 1, 0);
 	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
 	sandbox_load(p, offsetof(struct seccomp_data, nr));
+#ifdef SANDBOX_FIRST
+	sandbox_add(p, BPF_JMP | BPF_JGE | BPF_K, SANDBOX_FIRST, 0, 1);
+	sandbox_add(p, BPF_JMP | BPF_JGE | BPF_K, SANDBOX_PAST, 0, 1);
+	sandbox_add(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS, 0, 0);
+#endif
+#ifdef SYS_socketcall
+	/* Any socket by one number, and which cannot be seen: only where the
+	 * kernel has no other way (x86 and s390 before Linux 4.3). */
+	if (syscall(SYS_socket, -1, 0, 0) >= 0 || errno != ENOSYS)
+		sandbox_when(p, SYS_socketcall, SECCOMP_RET_ERRNO | ENOSYS);
+#endif
 	for (size_t i = 0; i < SANDBOX_COUNT(sandbox_rules); i++)
 		sandbox_restrict(p, &sandbox_rules[i]);
 	for (size_t i = 0; i < SANDBOX_COUNT(sandbox_deadly); i++)

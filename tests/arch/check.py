@@ -83,6 +83,22 @@ def look_inside(program: Path, arch: str, compiler: str) -> None:
             raise AssertionError(f"{found[0]} in {function}: not for {arch}")
 
 
+def attack_sandbox(arch: str) -> str:
+    """Below a kernel that has what qemu's user emulation lacks: this machine's,
+    or one of that architecture."""
+    program = TOP / "build/arch" / arch / "sandboxcheck"
+    if arch == "mipsel":
+        words = [sys.executable, str(TOP / "tests/arch/kernel.py"), str(TOP / "build/kernel-mipsel"),
+                 str(program)]  # fmt: skip
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+        return f"; its sandbox: {done.stdout.strip()}"
+    if arch != "i686" or os.geteuid() != 0 or not foreign.starts(TOP / "build/arch/i686/program"):
+        return ""
+    done = subprocess.run([program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return "; its sandbox: OK, below this kernel"
+
+
 def install(agent: Agent, bbs: BBS, directory: Path) -> None:
     key = directory / "key"
     key.write_text(bbs.api_key)
@@ -152,6 +168,7 @@ def main() -> int:
     compiler, qemu = row(arch)
     began = time.monotonic()
     look_inside(program, arch, compiler)
+    sandbox = attack_sandbox(arch)
     if arch in CPU:
         os.environ["QEMU_CPU"] = CPU[arch]
     how = foreign.prepare(program, qemu, CPU.get(arch))
@@ -171,7 +188,8 @@ def main() -> int:
             if agent.running and agent.process is not None:
                 agent.process.kill()
             process.kill_all(process.descendants(os.getpid()))
-    print(f"OK, ran {how if how == 'here' else 'under ' + how}, {time.monotonic() - began:.0f} s")
+    where = how if how == "here" else f"under {how}"
+    print(f"OK, ran {where}, {time.monotonic() - began:.0f} s{sandbox}")
     return 0
 
 

@@ -1,17 +1,19 @@
 /*
  * The network process's sandbox, attacked from inside:
  *
- * sandboxcheck [--stay] [--deny LAYERS]
+ * sandboxcheck [--boot] [--stay] [--deny LAYERS]
  *
  * Enters the agent's own sandbox in a child for each attack and prints what
  * came of it. --stay: as who it is, not as nobody. --deny: as a kernel would
  * that lacks these layers (rlimits, landlock, seccomp; commas). Exit 0: each
  * attack that one of the layers at hand must stop was stopped, and by seccomp
- * where that is its task. 1: one went through; 2: wrong usage. What the
- * attacks are aimed at is made for them: should one go through, nothing of the
- * host changes.
+ * where that is its task. --boot: it is the init of a machine that has nothing
+ * else, and restarts that with "exit: CODE" as the last line. 1: one went
+ * through; 2: wrong usage. What the attacks are aimed at is made for them:
+ * should one go through, nothing of the host changes.
  */
 #include "base/buf.h"
+#include "base/newcall.h"
 #include "net/sandbox.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +31,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,7 +49,7 @@
 #define CALLS SANDBOX_CALLS
 #define CAPS 32u
 /* Only a list of what is allowed stops it. */
-#ifdef SANDBOX_DENY_LIST
+#if defined(SANDBOX_DENY_LIST) || !(defined(__x86_64__) || defined(__i386__))
 #define LISTED 0u
 #else
 #define LISTED CALLS
@@ -158,8 +161,8 @@ static int limit_target(void)
 
 static int take_targets_fd(void)
 {
-	int fd = (int)syscall(434 /* pidfd_open */, target, 0);
-	return fd < 0 ? errno : outcome(syscall(438, fd, 0, 0));
+	int fd = (int)syscall(NEWCALL(434) /* pidfd_open */, target, 0);
+	return fd < 0 ? errno : outcome(syscall(NEWCALL(438), fd, 0, 0));
 }
 
 static int own_signal(void)
@@ -175,6 +178,39 @@ static int talk_to_unix(void)
 	memcpy(a.sun_path, unix_socket, sizeof(unix_socket));
 	return fd < 0 ? errno
 		      : outcome(connect(fd, (struct sockaddr *)&a, sizeof(a)));
+}
+
+/* By the one number for all that has to do with sockets. */
+static int unix_by_socketcall(void)
+{
+#ifdef SYS_socketcall
+	long arguments[] = {AF_UNIX, SOCK_STREAM, 0};
+	return outcome(syscall(SYS_socketcall, 1 /* socket */, arguments));
+#else
+	return ENOSYS;
+#endif
+}
+
+/* MIPS: by the number that says which call is meant in its first argument, and
+ * by numbers of the two other ways to call, which a 64-bit kernel takes. */
+static int unix_by_indirection(void)
+{
+#ifdef __mips__
+	return outcome(syscall(SYS_syscall, SYS_socket, AF_UNIX, 2, 0));
+#else
+	return ENOSYS;
+#endif
+}
+
+static int execute_by_other_number(void)
+{
+#ifdef __mips__
+	char *argv[] = {(char[]){"true"}, NULL};
+	syscall(5057, "/bin/true", argv, NULL);
+	return 0; /* a kernel of 32 bits has no such call: alive is enough */
+#else
+	return ENOSYS;
+#endif
 }
 
 static int raw_socket(void)
@@ -259,7 +295,7 @@ static int watch_self(void)
 static int use_io_uring(void)
 {
 	char parameters[256] = {0};
-	return outcome(syscall(425, 4, parameters));
+	return outcome(syscall(NEWCALL(425), 4, parameters));
 }
 
 static int add_key(void)
@@ -338,6 +374,9 @@ static const struct attack {
     {"pidfd_getfd", take_targets_fd, CALLS | USER},
     {"F_SETOWN", own_signal, LISTED},
     {"connect to a unix socket", talk_to_unix, CALLS},
+    {"the same by socketcall", unix_by_socketcall, CALLS},
+    {"the same by indirection", unix_by_indirection, CALLS},
+    {"execve by another number", execute_by_other_number, CALLS},
     {"raw socket", raw_socket, CAPS},
     {"packet socket", packet_socket, CALLS | CAPS},
     {"netlink socket", netlink_socket, CALLS},
@@ -371,7 +410,8 @@ static void deny(const char *layers)
 	const struct {
 		const char *name;
 		uint32_t call, argument;
-	} rows[] = {{"rlimits", SYS_prlimit64, 0}, {"landlock", 444, 0},
+	} rows[] = {{"rlimits", SYS_prlimit64, 0},
+	    {"landlock", NEWCALL(444), 0},
 	    {"seccomp", SYS_prctl, PR_SET_SECCOMP}};
 	code[n++] = (struct sock_filter)BPF_STMT(
 	    BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
@@ -509,7 +549,21 @@ static void clean(void)
 	rmdir(place);
 }
 
-int main(int argc, char **argv)
+/* What the attacks need of a machine that has only this program. */
+static void boot(void)
+{
+	mkdir("/proc", 0755);
+	mount("proc", "/proc", "proc", 0, NULL);
+	mkdir("/dev", 0755);
+	mount("dev", "/dev", "devtmpfs", 0, NULL);
+	mkdir("/dev/pts", 0755);
+	mount("pts", "/dev/pts", "devpts", 0, "ptmxmode=666");
+	int console = open("/dev/console", O_RDWR | O_NOCTTY);
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(console, fd);
+}
+
+static int check(int argc, char **argv)
 {
 	const char *user = "65534", *layers = NULL;
 	struct buf text = BUF_INIT(4096);
@@ -518,10 +572,13 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--stay") == 0) {
 			user = NULL;
+		} else if (strcmp(argv[i], "--boot") == 0) {
+			boot();
 		} else if (i + 1 < argc && strcmp(argv[i], "--deny") == 0) {
 			layers = argv[++i];
 		} else {
-			fputs("usage: sandboxcheck [--stay] [--deny LAYERS]\n",
+			fputs("usage: sandboxcheck [--boot] [--stay] [--deny "
+			      "LAYERS]\n",
 			    stderr);
 			return 2;
 		}
@@ -548,4 +605,15 @@ int main(int argc, char **argv)
 	printf("layers: %s\n", buf_str(&text));
 	buf_release(&text);
 	return bad > 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	int rc = check(argc, argv);
+	if (argc > 1 && strcmp(argv[1], "--boot") == 0) {
+		printf("exit: %d\n", rc);
+		fflush(stdout);
+		reboot(RB_AUTOBOOT);
+	}
+	return rc;
 }

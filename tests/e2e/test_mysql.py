@@ -303,6 +303,35 @@ def test_a_directory_of_another_user(faked: MakeFaked, db: MariaDB, place: Path,
     assert os.listdir(dumps) == []
 
 
+def test_the_directory_is_swapped_while_dumping(faked: MakeFaked, db: MariaDB, place: Path) -> None:
+    """A lock holds the dump; meanwhile its directory's name leads elsewhere.
+    Nothing is written, or removed, where it leads."""
+    db.make("shop")
+    dumps, elsewhere = dumps_dir(place), place / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (elsewhere / "shop.sql.gz").write_text("theirs")
+    (elsewhere / ".bbs-dump.tmp").write_text("theirs")
+    holder = subprocess.Popen(
+        ["mariadb", "--no-defaults", f"--socket={db.socket}", "--user=root",
+         "--execute=USE shop; LOCK TABLES `odd ``t` WRITE; SELECT SLEEP(60)"],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        world = faked()
+        settings = config(db, place, extra_options="--lock-tables")
+        job = world.order(plugins=[plugin(settings)])
+        wait_for_process(world.agent, "mariadb-dump")
+        dumps.rename(place / "moved")
+        dumps.symlink_to(elsewhere)
+    finally:
+        holder.kill()
+        holder.wait()
+    report = world.bbs.wait_status(job)
+    world.agent.wait_jobless()
+    left = {path.name: path.read_text() for path in elsewhere.iterdir()}
+    assert left == {"shop.sql.gz": "theirs", ".bbs-dump.tmp": "theirs"}, (left, report)
+
+
 def test_a_failed_backup_tells_no_databases(faked: MakeFaked, db: MariaDB, place: Path) -> None:
     db.make("shop")
     world = faked("message('it broke', 'ERROR'); sys.exit(2)")

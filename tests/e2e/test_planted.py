@@ -11,12 +11,13 @@ import pytest
 
 from bbsd import BBS, CA, Cert
 from support.agent import Agent
+from support.site import Site
 from support.fakeborg import FakeBorg
 from support.status import status
 from support.sshd import Sshd
 
 # Below the root; the first job is number 1, and 7 and 8 are of an earlier life.
-# Not known_hosts: ssh itself writes it, in a directory that is closed to others.
+# known_hosts, which ssh itself writes in a directory that is closed to others, has a test of its own.
 FILES = [
     "etc/bbs-agent/ssh_key", "etc/bbs-agent/ssh_info.json", "etc/bbs-agent/borg_source",
     "var/lib/bbs-agent/done", "var/lib/bbs-agent/hooks.json", "var/lib/bbs-agent/history.json",
@@ -73,6 +74,26 @@ def test_whatever_stands_there(
     if kind != "directory":
         key = agent.etc / "ssh_key"
         assert key.is_file() and not key.is_symlink() and key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory"])
+def test_no_file_where_host_keys_are_kept(site: Site, kind: str) -> None:
+    """ssh would wait for the pipe for ever: a job and doctor say what stands
+    there; once it is gone, all works."""
+    agent = site.agent
+    agent.wait_log("the SSH connection works")
+    known = agent.etc / "known_hosts"
+    known.unlink()
+    KINDS[kind](known, known)
+    report = site.backup("/etc/hostname").reports[0]
+    assert report["result"] == "failed"
+    assert f"{known}, where the server's SSH host key is kept, is no file" in report["error_log"]
+    for words in ([], ["--accept-host-key"]):
+        done = agent.call("doctor", *words, "--root", str(agent.root), timeout=20)
+        assert done.returncode == 1 and "is no file: remove it" in done.stdout + done.stderr, done
+    known.rmdir() if kind == "directory" else known.unlink()
+    assert site.backup("/etc/hostname").reports[0]["result"] == "completed"
+    assert known.is_file() and not known.is_symlink()
 
 
 @pytest.mark.parametrize("kind", KINDS)
