@@ -45,9 +45,11 @@ class Fault:
 
 
 def status(x: Exchange, code: int, retry_after: str | None = None,
-           page: bool = False, error: str = "made to fail") -> bool:  # fmt: skip
-    """An answer of that status: JSON with `error`, or a proxy's page."""
-    answer = wire.html(code) if page else Answer(code, phpjson.encode({"error": error}))
+           page: bool = False, error: str = "made to fail",
+           body: str | None = None) -> bool:  # fmt: skip
+    """An answer of that status: JSON with `error`, that body, or a proxy's page."""
+    said = body.encode() if body is not None else phpjson.encode({"error": error})
+    answer = wire.html(code) if page else Answer(code, said)
     if retry_after is not None:
         answer.headers.append(("Retry-After", retry_after))
     return x.send_answer(answer)
