@@ -181,15 +181,17 @@ def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
 
 
 def test_what_is_in_memory_outlives_a_stop(bbs: BBS, agent: Agent) -> None:
-    """A refusal is only kept in memory while the agent lives."""
+    """A refusal is only kept in memory while the agent lives. The server, which
+    hands the job out once more, gets one all the same."""
     agent.configure(bbs, policy={"tasks": "backup"})
     bbs.fault("status", "status", times=1000, code=503)
     job = bbs.add_task({"task": "list_dir", "path": "/etc"})
     agent.start()
     agent.wait_log(f"the report of job {job.id} is kept")
     assert agent.stop() == 0 and len(agent.spool()) == 1
-    bbs.faults.clear()
     agent.start()
+    bbs.wait_polls(2)
+    bbs.faults.clear()
     assert "the task type" in bbs.wait_status(job)["error_log"]
     empty(agent)
     assert len(job.reports) == 1
