@@ -119,9 +119,10 @@ def test_a_summary_without_end(faked: MakeFaked) -> None:
 def test_a_line_of_10_megabytes(faked: MakeFaked) -> None:
     body = ("file('/' + 'x' * 100_000 + ' Error' * 1_650_000); file('/etc/hostname')\n"
             "progress(3, 30); summary(3, 30)")  # fmt: skip
-    report = faked(body).backup()
+    world = faked(body)
+    report = world.backup()
     assert (report["result"], report["files_total"]) == ("completed", 3)
-    assert "error_log" not in report  # its rest is no line of its own
+    assert " ERROR " not in world.agent.log  # its rest is no line of its own
 
 
 def test_log_lines_that_are_no_json(faked: MakeFaked) -> None:
