@@ -6,6 +6,7 @@ with exchange.answer(), which is also what changes the server's state: a fault
 that never asks leaves the request undone.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Protocol
 
@@ -18,6 +19,7 @@ class Exchange(Protocol):
 
     request: Request
     style: str
+    connection: Any
 
     def answer(self) -> Answer: ...
     def send(self, data: bytes) -> None: ...
@@ -45,9 +47,11 @@ class Fault:
 
 
 def status(x: Exchange, code: int, retry_after: str | None = None,
-           page: bool = False, error: str = "made to fail") -> bool:  # fmt: skip
-    """An answer of that status: JSON with `error`, or a proxy's page."""
-    answer = wire.html(code) if page else Answer(code, phpjson.encode({"error": error}))
+           page: bool = False, error: str = "made to fail",
+           body: str | None = None) -> bool:  # fmt: skip
+    """An answer of that status: JSON with `error`, that body, or a proxy's page."""
+    said = body.encode() if body is not None else phpjson.encode({"error": error})
+    answer = wire.html(code) if page else Answer(code, said)
     if retry_after is not None:
         answer.headers.append(("Retry-After", retry_after))
     return x.send_answer(answer)
@@ -65,10 +69,12 @@ def slow(x: Exchange, seconds: float) -> bool:
     return x.send_answer(answer)
 
 
-def drip(x: Exchange, size: int = 8, pause: float = 0.05) -> bool:
-    """The answer in small pieces."""
+def drip(x: Exchange, size: int = 8, pause: float = 0.05, body: bool = False) -> bool:
+    """The answer in small pieces, or only its body."""
     data = wire.render(x.answer(), x.style, True)
-    for i in range(0, len(data), size):
+    start = data.index(b"\r\n\r\n") + 4 if body else 0
+    x.send(data[:start])
+    for i in range(start, len(data), size):
         x.send(data[i : i + size])
         x.sleep(pause)
     return True
@@ -164,10 +170,13 @@ def close_framed(x: Exchange) -> bool:
     return False
 
 
-def cut_unframed(x: Exchange) -> bool:
-    """The same without the word that ends a TLS connection: it may be cut."""
+def cut_unframed(x: Exchange, forged: bool = False) -> bool:
+    """The same without the word that ends a TLS connection: it may be cut; or
+    somebody on the way adds a record of his own."""
     answer = x.answer()
     x.send(wire.head(answer, x.style, [], False) + answer.body)
+    if forged:
+        os.write(x.connection.sock.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
     x.cut()
     return False
 

@@ -117,9 +117,12 @@ def test_a_summary_without_end(faked: MakeFaked) -> None:
 
 
 def test_a_line_of_10_megabytes(faked: MakeFaked) -> None:
-    body = "file('/' + 'x' * 10_000_000); file('/etc/hostname'); progress(3, 30); summary(3, 30)"
-    report = faked(body).backup()
+    body = ("file('/' + 'x' * 100_000 + ' Error' * 1_650_000); file('/etc/hostname')\n"
+            "progress(3, 30); summary(3, 30)")  # fmt: skip
+    world = faked(body)
+    report = world.backup()
     assert (report["result"], report["files_total"]) == ("completed", 3)
+    assert " ERROR " not in world.agent.log  # its rest is no line of its own
 
 
 def test_log_lines_that_are_no_json(faked: MakeFaked) -> None:

@@ -158,7 +158,7 @@ def test_a_full_disk(faked: MakeFaked, place: Path) -> None:
     var = inside(world.agent)
     fill(var / "filler")
     assert world.backup()["result"] == "completed"
-    world.agent.wait_log("No space left")
+    world.agent.wait_log("No space left on device; it is kept in memory")
     fault = world.bbs.fault("status", "status", times=1000, code=503)
     waits = world.order()
     world.agent.wait_log(f"the report of job {waits.id} is kept")

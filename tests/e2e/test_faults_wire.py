@@ -127,6 +127,8 @@ def test_a_server_that_dribbles(bbs: BBS, agent: Agent) -> None:
         fault = bbs.fault("tasks", "drip", size=1, pause=0.05)
         bbs.wait(lambda: fault.times == 0, 10)
         agent.wait_log("WARN .*did not answer within 60 s")
+        bbs.fault("tasks", "drip", size=1, pause=0.2, body=True)
+        agent.wait_log("WARN .*took over 120 s")
         bbs.wait_status(job)
         bbs.wait_polls(2)
     assert len(job.reports) == 1

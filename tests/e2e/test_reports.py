@@ -22,6 +22,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], str, int]] = {
     "somebody's 404": ({**PAGE, "code": 404}, "taken", 1),
     "the server's own 400": ({"kind": "status", "code": 400}, "aside", 0),
     "somebody's 400": ({**PAGE, "code": 400}, "taken", 1),
+    "404 with half of a body": ({"kind": "status", "code": 404, "body": '{"error":'}, "taken", 1),
     "401": ({"kind": "status", "code": 401}, "taken", 1),
     "403": ({**PAGE, "code": 403}, "taken", 1),
     "413": ({**PAGE, "code": 413}, "taken", 1),
@@ -177,6 +178,23 @@ def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
              first(rf"fsync\(\d+<{spool}>\)"),
              first(r"sendmsg\(.*/api/agent/status")]  # fmt: skip
     assert steps == sorted(steps), "\n".join(lines[n] for n in steps)
+
+
+def test_what_is_in_memory_outlives_a_stop(bbs: BBS, agent: Agent) -> None:
+    """A refusal is only kept in memory while the agent lives. The server, which
+    hands the job out once more, gets one all the same."""
+    agent.configure(bbs, policy={"tasks": "backup"})
+    bbs.fault("status", "status", times=1000, code=503)
+    job = bbs.add_task({"task": "list_dir", "path": "/etc"})
+    agent.start()
+    agent.wait_log(f"the report of job {job.id} is kept")
+    assert agent.stop() == 0 and len(agent.spool()) == 1
+    agent.start()
+    bbs.wait_polls(2)
+    bbs.faults.clear()
+    assert "the task type" in bbs.wait_status(job)["error_log"]
+    empty(agent)
+    assert len(job.reports) == 1
 
 
 def test_in_order_over_days_and_restarts(faked: MakeFaked) -> None:

@@ -364,6 +364,9 @@ def test_a_record_that_is_cut_off(place: Path, ca: CA, cert: Cert, agent: Agent)
         bbs.wait(lambda: fault.times == 0, 10)
         assert re.search("cut|truncated", agent.wait_log("WARN .*(cut|truncated)"))
         bbs.wait_polls(1)
+        bbs.fault("tasks", "cut_unframed", forged=True)
+        bbs.wait(lambda: agent.log.count("was cut short") == 2, 10)
+        bbs.wait_polls(1)
 
 
 def hex_pin(chain: Path) -> str:

@@ -306,9 +306,16 @@ static void the_hosts_borg_and_its_environment(void **state)
 	build(&c);
 	assert_string_equal(c.argv[2], "r::a");
 	borg_command_release(&c);
+	/* And what a borg that is gone left locked does not stop it. */
+	const char *lock = owner("aa", holder(host, dead));
+	char home[512];
+	snprintf(home, sizeof(home), "%s/cache", fixture_dir);
+	setenv("BORG_CACHE_DIR", home, 1);
 	decode("{\"task\":\"x\",\"job_id\":5,\"command\":[\"borg\"]}");
 	build(&c);
+	unsetenv("BORG_CACHE_DIR");
 	assert_null(c.argv[1]);
+	assert_false(there(lock));
 	borg_command_release(&c);
 	task_release(&task);
 }

@@ -2,6 +2,7 @@
  * before holds up no other job's. The network process is never started. */
 #include "agent/agent.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "bbs/spoolfile.h"
 #include "fixture.h"
 #include <stdlib.h>
@@ -141,6 +142,27 @@ static void the_same_in_memory(void **state)
 	    buf_str(&a.spool.memory->next->next->body), "{\"second\":1}");
 }
 
+/* Given up is a report that the server fails over often enough, and for a day
+ * or when it is older than three months: after a restart, that forgets how
+ * long, too. */
+static void what_is_given_up(void **state)
+{
+	(void)state;
+	struct refusals r = {0};
+	const uint64_t day = REPORT_REFUSED_MS;
+	for (int i = 1; i < REPORT_REFUSED_MIN; i++)
+		assert_false(refusals_add(&r, 5, 0, now));
+	assert_false(refusals_add(&r, 5, REPORT_AGE_MAX_S - 1, now + day - 1));
+	assert_true(refusals_add(&r, 5, 0, now + day));
+	/* However old: not at the first stumble. */
+	for (int i = 1; i < REPORT_REFUSED_MIN; i++)
+		assert_false(
+		    refusals_add(&r, 6, REPORT_AGE_MAX_S, now + 2 * day));
+	assert_true(refusals_add(&r, 6, REPORT_AGE_MAX_S, now + 2 * day));
+	refusals_forget(&r, 6);
+	assert_false(refusals_add(&r, 6, REPORT_AGE_MAX_S, now + 2 * day));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +173,7 @@ int main(void)
 		not_before_its_worker_says_so, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		the_same_in_memory, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_given_up, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
 }

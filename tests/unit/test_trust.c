@@ -40,6 +40,9 @@ static const char script[] =
     "root root '/CN=Root' $ca\n"
     "root other '/CN=Other' $ca\n"
     "root self '/CN=self.test' \"$ca\\nsubjectAltName=DNS:self.test\"\n"
+    "root fake '/CN=self.test' \"$ca\\nsubjectAltName=DNS:self.test\"\n"
+    "root short '/CN=Short' $ca,pathlen:0\n"
+    "make shortca short '/CN=Short CA' $ca\n"
     "root flat '/CN=flat.test' 'basicConstraints=CA:FALSE\\n"
     "subjectAltName=DNS:flat.test'\n"
     "make inter root '/CN=Inter' \"$ca,pathlen:0\"\n"
@@ -55,6 +58,7 @@ static const char script[] =
     "san='subjectAltName=DNS:a.test,DNS:*.w.test,DNS:*.top,IP:192.0.2.1,"
     "IP:2001:db8::1'\n"
     "make leaf inter '/CN=cn.test' \"$san\"\n"
+    "make shortleaf shortca '/CN=x' \"$san\"\n"
     "make direct root '/CN=x' \"$san\\nextendedKeyUsage=serverAuth\"\n"
     "make client root '/CN=x' \"$san\\nextendedKeyUsage=clientAuth\"\n"
     "make any root '/CN=x' \"$san\\nextendedKeyUsage=anyExtendedKeyUsage\"\n"
@@ -79,6 +83,8 @@ static const char script[] =
     "make oldleaf oldca '/CN=x' \"$san\"\n"
     "openssl genrsa -out small.key 1024\n"
     "make small root '/CN=x' \"$san\"\n"
+    "cp small.key smallca.key; make smallca root '/CN=Small CA' $ca\n"
+    "make smallleaf smallca '/CN=x' \"$san\"\n"
     "openssl genrsa -out rsa.key 2048\n"
     "make rsa root '/CN=x' \"$san\"\n"
     "key p384 secp384r1; make p384 root '/CN=x' \"$san\"\n"
@@ -263,6 +269,7 @@ static void chains(void **state)
 	refused("crit", "critical");
 	refused("sha1", "SHA-1");
 	refused("small", "1024 bits");
+	refused("smallleaf smallca", "weak");
 	refused("ed", "kind of key");
 	refused("self", "not made out");
 	refused("", "sent none");
@@ -275,6 +282,8 @@ static void chains(void **state)
 	believed("leaf cross");
 	anchors("root.pem");
 	believed("leaf cross twin inter");
+	anchors("short.pem");
+	refused("shortleaf shortca", "not allowed to sign");
 	anchors("");
 	refused("direct", "signed by Root: set ca_file");
 }
@@ -348,6 +357,8 @@ static void exactly_in_ca_file(void **state)
 	anchors("self.pem");
 	policy.host = "self.test";
 	believed("self");
+	/* Another one with the same name. */
+	refused("fake", "self-signed");
 	anchors("flat.pem");
 	policy.host = "flat.test";
 	believed("flat");
@@ -394,10 +405,19 @@ static void pins(void **state)
 	refused("leaf inter", "another key than pin_sha256");
 	policy.verify = false;
 	refused("leaf inter", "another key than pin_sha256");
+	policy.verify = true;
+	anchors("self.pem");
+	pin("other");
+	policy.host = "self.test";
+	refused("self", "self-signed");
 	/* The pinned CA's name alone is not enough. */
 	anchors("");
 	pin("twin");
 	refused("leaf twin", "signature is wrong");
+	/* Nor does a pin make a weak key a good anchor. */
+	anchors("");
+	pin("smallca");
+	refused("smallleaf smallca", "weak");
 }
 
 static void without_verification(void **state)
