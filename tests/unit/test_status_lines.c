@@ -121,7 +121,8 @@ static void fill_past(struct status *s)
 		    "backup_dry_run", archives[i % 2],
 		    i % 3 != 0 ? "completed" : "failed", i % 2 == 0,
 		    i % 3 != 0 ? NULL : "Interrupted: the host was restarted",
-		    NOW - 9000, NOW - 100, 5, 1234567890, 3};
+		    "ssh://u1@backup.example.com/./web-1", NOW - 9000,
+		    NOW - 100, 5, 1234567890, 3};
 }
 
 static void test_the_fullest_screen_fits(void **state)
