@@ -2,6 +2,7 @@
 matters, pipes that nobody reads, directories. Nothing behind a link changes,
 nobody waits for a pipe, and jobs come to their ends."""
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable
@@ -112,6 +113,25 @@ def test_the_lock(bbs: BBS, agent: Agent, place: Path, kind: str) -> None:
     assert "cannot use the lock" in done.stderr and "remove it" in done.stderr
     assert victim.read_text() == "whole\n" and not (place / "made").exists()
     assert bbs.requests() == []
+
+
+def test_a_lock_that_anybody_can_take(bbs: BBS, agent: Agent) -> None:
+    """The lock's file can be read by all, and so be locked for reading. That
+    keeps no agent from its work, and passes for none."""
+    agent.configure(bbs)
+    agent.run_dir.mkdir(parents=True)
+    lock = agent.run_dir / "lock"
+    lock.touch()
+    with lock.open("rb") as planted:
+        fcntl.lockf(planted, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert status(agent).returncode == 3
+        agent.start()
+        bbs.wait_polls(1)
+        assert lock.stat().st_mode & 0o777 == 0o644
+        assert f"(pid {agent.pid})" in status(agent).stdout
+        second = agent.once(20)
+        assert second.returncode == 1 and f"another agent (pid {agent.pid})" in second.stderr
+        assert agent.stop() == 0
 
 
 def test_directories_of_others(bbs: BBS, agent: Agent) -> None:
