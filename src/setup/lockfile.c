@@ -24,14 +24,15 @@ static int set_lock(int fd)
 int lockfile_take(const char *path, int *fd)
 {
 	struct flock held = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
-	if (set_lock(*fd) == 0)
-		return 0;
-	if (fcntl(*fd, F_GETLK, &held) != 0 || held.l_type != F_UNLCK ||
-	    unlink(path) != 0)
-		return -1;
-	close(*fd);
-	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return *fd >= 0 && set_lock(*fd) == 0 ? fchmod(*fd, 0644) : -1;
+	int rc = set_lock(*fd);
+	if (rc != 0 && fcntl(*fd, F_GETLK, &held) == 0 &&
+	    held.l_type == F_UNLCK && unlink(path) == 0) {
+		close(*fd);
+		*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		rc = *fd >= 0 ? set_lock(*fd) : -1;
+	}
+	/* Whatever the umask: anybody may ask whether an agent runs. */
+	return rc == 0 ? fchmod(*fd, 0644) : -1;
 }
 
 /* The holder before may have been answered: its words go before ours come, so

@@ -117,8 +117,10 @@ def test_the_lock(bbs: BBS, agent: Agent, place: Path, kind: str) -> None:
 
 def test_a_lock_that_anybody_can_take(bbs: BBS, agent: Agent) -> None:
     """The lock's file can be read by all, and so be locked for reading. That
-    keeps no agent from its work, and passes for none."""
+    keeps no agent from its work, and passes for none. All can read it whatever
+    the umask that the agent was started with."""
     agent.configure(bbs)
+    agent.prefix = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
     agent.run_dir.mkdir(parents=True)
     lock = agent.run_dir / "lock"
     lock.touch()
@@ -132,6 +134,10 @@ def test_a_lock_that_anybody_can_take(bbs: BBS, agent: Agent) -> None:
         second = agent.once(20)
         assert second.returncode == 1 and f"another agent (pid {agent.pid})" in second.stderr
         assert agent.stop() == 0
+    lock.chmod(0o600)
+    agent.start()
+    bbs.wait_polls(2)
+    assert lock.stat().st_mode & 0o777 == 0o644
 
 
 def test_directories_of_others(bbs: BBS, agent: Agent) -> None:
