@@ -49,6 +49,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -65,31 +66,41 @@
 /* --once gives up on a report after this many failures in a row. */
 #define ONCE_FAILURES_MAX 3
 
-static int take_lock(struct agent *a)
+static int open_lock(struct agent *a)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	a->lock = update_inherit_lock(a);
 	if (a->lock < 0)
 		a->lock = open(a->paths->lock,
 		    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	const char *wrong = a->lock < 0 ? strerror(errno) : file_flaw(a->lock);
-	if (wrong != NULL) {
-		bool odd = a->lock >= 0 || errno == ELOOP || errno == EISDIR;
-		log_error("cannot use the lock %s: %s%s", a->paths->lock, wrong,
-		    odd ? "; remove it" : "");
-		return -1;
-	}
-	if (fcntl(a->lock, F_SETLK, &lock) == 0) {
-		if (lockfile_write(a->lock, false) != 0)
-			log_debug("cannot write the pid into the lock");
+	if (wrong == NULL)
 		return 0;
-	}
-	lock.l_type = F_WRLCK;
-	if (fcntl(a->lock, F_GETLK, &lock) != 0)
-		lock.l_pid = 0;
-	log_error("another agent (pid %d) runs here already: %s is locked",
-	    (int)lock.l_pid, a->paths->lock);
+	bool odd = a->lock >= 0 || errno == ELOOP || errno == EISDIR;
+	log_error("cannot use the lock %s: %s%s", a->paths->lock, wrong,
+	    odd ? "; remove it" : "");
 	return -1;
+}
+
+/* One agent at a time: the spool's directory is closed to others. */
+static int take_lock(struct agent *a)
+{
+	struct lockfile other;
+	int gate = open(a->paths->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (gate >= 0)
+		(void)flock(gate, LOCK_EX);
+	int rc = open_lock(a);
+	if (rc == 0 && lockfile_take(a->paths->lock, &a->lock) != 0) {
+		lockfile_read(a->paths->lock, &other);
+		log_error(
+		    "another agent (pid %d) runs here already: %s is locked",
+		    other.pid, a->paths->lock);
+		rc = -1;
+	}
+	if (rc == 0 && lockfile_write(a->lock, false) != 0)
+		log_debug("cannot write the pid into the lock");
+	if (gate >= 0)
+		close(gate);
+	return rc;
 }
 
 static int open_signals(void)

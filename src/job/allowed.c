@@ -252,23 +252,50 @@ static int judge_open(
 	return rc;
 }
 
+/* The next part of a path: made if it is missing, but never through a link,
+ * and without a look at what stood there. Closes dir. */
+static int enter_part(int dir, const char **path)
+{
+	char name[NAME_MAX + 1];
+	size_t len = strcspn(*path, "/");
+	int fd = -1;
+	snprintf(name, sizeof(name), "%.*s", (int)len, *path);
+	if (len > NAME_MAX || strcmp(name, "..") == 0) {
+		errno = len > NAME_MAX ? ENAMETOOLONG : ENOENT;
+	} else {
+		mode_t before = umask(022);
+		if (mkdirat(dir, name, 0755) == 0 || errno == EEXIST)
+			fd = openat(dir, name,
+			    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		umask(before);
+	}
+	int saved = errno;
+	close(dir);
+	errno = saved;
+	if (fd >= 0)
+		*path += len;
+	return fd;
+}
+
 int allowed_enter(const struct config *c, const struct task *t, struct buf *why)
 {
 	const char *cwd = cwd_of(t);
 	bool make = t->kind == TASK_RESTORE || t->kind == TASK_RESTORE_DATABASE;
-	if (make && file_mkdirs(cwd, 0755) != 0) {
-		buf_addf(why, "cannot make the directory %s: %s", cwd,
-		    strerror(errno));
-		return -1;
-	}
-	int fd = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct buf there = BUF_INIT(PATH_MAX);
+	make ? file_nearest(cwd, &there) : (void)buf_adds(&there, cwd);
+	const char *rest = cwd + there.len;
+	int fd = open(buf_str(&there), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd >= 0 ? judge_open(c, t, fd, why) : -1;
+	/* Only where it may is anything made. */
+	while (rc == 0 && fd >= 0 && *(rest += strspn(rest, "/")) != '\0')
+		fd = enter_part(fd, &rest);
 	if (fd < 0 || (rc == 0 && fchdir(fd) != 0)) {
-		buf_addf(why, "cannot enter the directory %s: %s", cwd,
-		    strerror(errno));
+		buf_addf(why, "cannot %s the directory %s: %s",
+		    *rest != '\0' ? "make" : "enter", cwd, strerror(errno));
 		rc = -1;
 	}
 	if (fd >= 0)
 		close(fd);
+	buf_release(&there);
 	return rc;
 }

@@ -210,6 +210,35 @@ static void remove_part(struct interworx *x)
 		close(before);
 }
 
+/* A mode that no directory has: what else stands there by then, put there by
+ * the one who owns the place, is not given to him. */
+#define UNLIKELY_MODE (S_ISVTX | S_IRUSR)
+
+static int make_part(const struct interworx *x, const struct stat *owner)
+{
+	struct stat st;
+	if (mkdirat(x->at.fd, x->part, UNLIKELY_MODE) != 0)
+		return -1;
+	int fd = openat(
+	    x->at.fd, x->part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	int rc = fstat(fd, &st);
+	if (rc == 0 &&
+	    (st.st_uid != geteuid() || (st.st_mode & 01777) != UNLIKELY_MODE)) {
+		errno = EEXIST;
+		rc = -1;
+	}
+	if (rc == 0)
+		rc = fchmod(fd, 0700);
+	if (rc == 0 && geteuid() == 0)
+		rc = fchown(fd, owner->st_uid, owner->st_gid);
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
 /* InterWorx may own it, so it is not judged as a dump directory is; and what
  * is made in it belongs to the same user, as whom it may run its parts. */
 static int enter(struct interworx *x, struct buf *why)
@@ -228,10 +257,7 @@ static int enter(struct interworx *x, struct buf *why)
 		return -1;
 	}
 	remove_part(x);
-	if (fstat(x->at.fd, &st) == 0 &&
-	    mkdirat(x->at.fd, x->part, 0700) == 0 &&
-	    (geteuid() != 0 || fchownat(x->at.fd, x->part, st.st_uid, st.st_gid,
-				   AT_SYMLINK_NOFOLLOW) == 0))
+	if (fstat(x->at.fd, &st) == 0 && make_part(x, &st) == 0)
 		return 0;
 	buf_addf(
 	    why, "cannot make a directory in %s: %s", x->dir, strerror(errno));

@@ -1,6 +1,7 @@
 /*
  * The lock's file, written by its holder and read by others, for whom it
- * counts only while the process that wrote it holds the lock.
+ * counts only while the process that wrote it holds the lock. Whoever may read
+ * it can lock it, too, but only for reading: such locks count for nothing.
  */
 #include "setup/lockfile.h"
 #include "base/buf.h"
@@ -10,7 +11,29 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+static int set_lock(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	return fcntl(fd, F_SETLK, &lock);
+}
+
+/* The new file can be opened by nobody else before it is locked. */
+int lockfile_take(const char *path, int *fd)
+{
+	struct flock held = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	int rc = set_lock(*fd);
+	if (rc != 0 && fcntl(*fd, F_GETLK, &held) == 0 &&
+	    held.l_type == F_UNLCK && unlink(path) == 0) {
+		close(*fd);
+		*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		rc = *fd >= 0 ? set_lock(*fd) : -1;
+	}
+	/* Whatever the umask: anybody may ask whether an agent runs. */
+	return rc == 0 ? fchmod(*fd, 0644) : -1;
+}
 
 /* The holder before may have been answered: its words go before ours come, so
  * that they are never taken for ours. */
@@ -41,7 +64,7 @@ static void parse(struct buf *text, struct lockfile *lock)
 
 void lockfile_read(const char *path, struct lockfile *lock)
 {
-	struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct flock held = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	struct buf text = BUF_INIT(256);
 	memset(lock, 0, sizeof(*lock));
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

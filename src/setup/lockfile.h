@@ -15,6 +15,10 @@ struct lockfile {
 	bool answered;
 };
 
+/* Locks the file at path, open as *fd, for this process. Locks for reading,
+ * which anybody can take, stop it not: then *fd is a new file of that name.
+ * One process at a time may do this. 0, or -1: another holds it. */
+int lockfile_take(const char *path, int *fd);
 /* For the holder: what the file says. 0 or -1 (errno). */
 int lockfile_write(int fd, bool answered);
 /* For anybody else. */

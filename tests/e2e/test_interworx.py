@@ -3,7 +3,9 @@ only the agent under test sees (it gets an /etc/passwd of its own)."""
 
 import json
 import os
+import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from bbsd import BBS, Job
 from support.agent import Agent
 from support.fakeborg import KEEPING
+from support.inject import traced
 from support.site import Faked, MakeFaked
 
 # A stand-in: it records its arguments, and makes an archive for each domain.
@@ -199,3 +202,42 @@ def test_without_interworx(bbs: BBS, started: Agent) -> None:
     report = bbs.wait_status(bbs.add_task({"task": "plugin_test", "plugin": plugin}))
     assert report["result"] == "failed"
     assert report["error_log"] == "InterWorx is not installed here: there is no user iworx"
+
+
+@needs_user
+@pytest.mark.parametrize("kind", ["hard link", "directory"])
+def test_a_swap_before_the_directory_is_given_away(world: World, place: Path, kind: str) -> None:
+    """Whoever owns the output directory puts something of root's where the
+    agent made its own: that stays root's."""
+    if shutil.which("strace") is None:
+        pytest.skip("no strace")
+    world.out.mkdir()
+    os.chown(world.out, 65534, 65534)
+    # In the same directory: nobody may move another one's out of it.
+    victim = world.out / "of-root" if kind == "directory" else place / "of-root"
+    victim.mkdir(0o700) if kind == "directory" else victim.touch(0o600)
+    number = victim.stat().st_ino
+    swapped = threading.Event()
+
+    def swap() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for part in world.out.glob(".bbs-agent-*"):
+                part.rename(world.out / "moved away")
+                victim.rename(part) if kind == "directory" else part.hardlink_to(victim)
+                swapped.set()
+                return
+            time.sleep(0.01)
+
+    attacker = threading.Thread(target=swap)
+    attacker.start()
+    slow = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", "trace=mkdirat", "-e", "signal=none",
+            "-e", "inject=mkdirat:delay_exit=1000000"]  # fmt: skip
+    with traced(world.agent, slow):
+        job = world.order()
+        world.bbs.wait(lambda: swapped.is_set(), 30)
+        report = world.bbs.wait_status(job)
+    attacker.join()
+    found = [p.stat() for p in [victim, *world.out.iterdir()] if p.exists()]
+    assert [st.st_uid for st in found if st.st_ino == number][:1] == [0]
+    assert FAILED in report["error_log"] and "cannot make a directory" in said(job)

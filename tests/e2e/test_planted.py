@@ -2,6 +2,7 @@
 matters, pipes that nobody reads, directories. Nothing behind a link changes,
 nobody waits for a pipe, and jobs come to their ends."""
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Callable
@@ -114,6 +115,31 @@ def test_the_lock(bbs: BBS, agent: Agent, place: Path, kind: str) -> None:
     assert bbs.requests() == []
 
 
+def test_a_lock_that_anybody_can_take(bbs: BBS, agent: Agent) -> None:
+    """The lock's file can be read by all, and so be locked for reading. That
+    keeps no agent from its work, and passes for none. All can read it whatever
+    the umask that the agent was started with."""
+    agent.configure(bbs)
+    agent.prefix = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
+    agent.run_dir.mkdir(parents=True)
+    lock = agent.run_dir / "lock"
+    lock.touch()
+    with lock.open("rb") as planted:
+        fcntl.lockf(planted, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        assert status(agent).returncode == 3
+        agent.start()
+        bbs.wait_polls(1)
+        assert lock.stat().st_mode & 0o777 == 0o644
+        assert f"(pid {agent.pid})" in status(agent).stdout
+        second = agent.once(20)
+        assert second.returncode == 1 and f"another agent (pid {agent.pid})" in second.stderr
+        assert agent.stop() == 0
+    lock.chmod(0o600)
+    agent.start()
+    bbs.wait_polls(2)
+    assert lock.stat().st_mode & 0o777 == 0o644
+
+
 def test_directories_of_others(bbs: BBS, agent: Agent) -> None:
     """One that others may write to is closed to them; one that belongs to
     another user is not used."""
@@ -164,3 +190,40 @@ def test_a_directory_is_swapped_while_it_is_restored(
     report = bbs.wait_status(second)
     assert report["result"] == "failed" and "[policy] restore_to" in report["error_log"]
     assert len(borg.runs()) == 1 and not list(elsewhere.iterdir())
+
+
+SWAP = """
+import ctypes, sys, time
+libc, names = ctypes.CDLL(None), [name.encode() for name in sys.argv[1:]]
+while libc.renameat2(-100, names[0], -100, names[1], 2) == 0:  # RENAME_EXCHANGE
+    time.sleep(0.00002)
+sys.exit("no renameat2")
+"""
+
+
+def test_nothing_is_made_where_a_restore_may_not_go(
+    bbs: BBS, agent: Agent, place: Path, fake_borg: Callable[..., FakeBorg]
+) -> None:
+    """A directory and a link that leads out, exchanged again and again while
+    the agent makes a restore's directory in it."""
+    inside, outside = place / "in/inside", place / "outside"
+    inside.mkdir(parents=True)
+    outside.mkdir()
+    link = place / "in/link"
+    link.symlink_to(outside)
+    agent.borg = fake_borg("item('x')").path
+    agent.configure(bbs, policy={"restore_to": place / "in"})
+    agent.start()
+    bbs.wait_polls(1)
+    swap = subprocess.Popen(["/usr/bin/python3", "-c", SWAP, inside, link])
+    try:
+        wanted = [str(inside / f"a{n}/b") for n in range(24)]
+        jobs = [bbs.add_restore("/nonexistent/r", "a", ["x"], path) for path in wanted]
+        for job in jobs:
+            bbs.wait_status(job, 60)
+        if swap.poll() is not None:
+            pytest.skip("this file system exchanges no names")
+    finally:
+        swap.kill()
+        swap.wait()
+    assert not list(outside.iterdir())
