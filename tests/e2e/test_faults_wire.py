@@ -202,7 +202,10 @@ def own_etc(agent: Agent, place: Path) -> Path:
     etc.mkdir()
     for name in ("passwd", "group"):
         shutil.copy(f"/etc/{name}", etc)
-    (etc / "resolv.conf").write_text("nameserver 127.0.0.9\noptions timeout:1 attempts:1\n")
+    (place / "resolver").mkdir()
+    resolv = place / "resolver/resolv.conf"  # or all of /etc may be read
+    resolv.write_text("nameserver 127.0.0.9\noptions timeout:1 attempts:1\n")
+    (etc / "resolv.conf").symlink_to(resolv)
     (etc / "hosts").write_text("127.0.0.1 localhost bbs.test\n")
     mount = f"mount --bind {etc} /etc"
     alone = ["unshare", "-m", "sh", "-c"]
