@@ -70,8 +70,7 @@ static void test_no_answer(void **state)
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGALRM);
 	assert_true(took >= 1000);
-	assert_int_equal(
-	    net_end_say(status, "bbs.test", 1000, &why), NET_DNS);
+	assert_int_equal(net_end_say(status, "bbs.test", 1000, &why), NET_DNS);
 	assert_non_null(strstr(buf_str(&why),
 	    "cannot find the address of bbs.test (DNS: no answer within 1 s)"));
 	buf_release(&why);
