@@ -70,7 +70,7 @@ void fault_quote(struct fault *f, const char *bytes, size_t len, size_t max)
 	size_t cut;
 
 	text_add_utf8(&text, bytes, len < seen ? len : seen);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < FAULT_SECRETS; i++)
 		fault_hide(&text, f->secrets[i]);
 	cut = text_cut(buf_str(&text), text.len, max);
 	text_add_escaped(&f->text, buf_str(&text), cut);

@@ -8,11 +8,13 @@
 #include "base/buf.h"
 #include "net/net.h"
 
+#define FAULT_SECRETS 3
+
 struct fault {
 	enum net_result result; /* NET_OK: none */
 	struct buf text;
 	/* Never quoted; NULL or "": none. They must outlive the fault. */
-	const char *secrets[2];
+	const char *secrets[FAULT_SECRETS];
 	struct buf *facts; /* NULL: nobody asked */
 };
 

@@ -3,6 +3,7 @@
  * the other until the supervisor closes the socket. It logs nothing; what
  * there is to say goes up in the frames.
  */
+#include "base/digits.h"
 #include "base/frame.h"
 #include "base/limits.h"
 #include "net/http.h"
@@ -111,7 +112,7 @@ static int process_reply(struct process *p, const struct net_reply *reply)
 static int process_exchange(struct process *p, const struct net_request *r)
 {
 	struct net_reply reply = {.body = "", .text = ""};
-	struct buf facts = BUF_INIT(NET_FACTS_MAX);
+	struct buf facts = BUF_INIT(NET_FACTS_MAX), sent = BUF_INIT(KIB);
 	struct httpmsg msg;
 	struct fault fault;
 	int rc;
@@ -120,6 +121,10 @@ static int process_exchange(struct process *p, const struct net_request *r)
 	fault.facts = r->facts ? &facts : NULL;
 	fault.secrets[0] = p->config.api_key;
 	fault.secrets[1] = p->http.proxy.login;
+	/* As a proxy would repeat it that shows what it was sent. */
+	digits_put_base64(
+	    &sent, fault.secrets[1], strlen(fault.secrets[1]), true);
+	fault.secrets[2] = buf_str(&sent);
 	httpmsg_init(&msg, 0, 0);
 	if (p->broken) {
 		reply.result = p->fault.result;
@@ -145,6 +150,7 @@ static int process_exchange(struct process *p, const struct net_request *r)
 		close(r->file);
 	rc = process_reply(p, &reply);
 	fault_release(&fault);
+	buf_wipe(&sent);
 	buf_release(&facts);
 	buf_wipe(&msg.body);
 	httpmsg_release(&msg);

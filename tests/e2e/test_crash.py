@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bbsd import Job
 from support import process, tree
-from support.site import Site
+from support.site import MakeFaked, Site
 
 
 def backing_up(site: Site, place: Path) -> tuple[Job, process.Process]:
@@ -39,6 +39,23 @@ def test_a_worker_dies(site: Site, place: Path) -> None:
     # borg's own, when it cannot even write that it was stopped
     for left in site.agent.tmp.iterdir():
         shutil.rmtree(left)
+
+
+def test_a_worker_dies_over_a_silent_borg(faked: MakeFaked) -> None:
+    """It does not see that nobody reads it, so it is stopped."""
+    world = faked("time.sleep(600)", ssh=False)
+    job = world.order()
+    world.bbs.wait(world.borg.runs, 15)
+    below = process.descendants(world.agent.pid)
+    borg = next(p for p in below if str(world.borg.path) in p.command)
+    os.kill(borg.parent, signal.SIGKILL)
+    assert "signal 9" in world.bbs.wait_status(job, 20)["error_log"]
+
+    def alive() -> list[process.Process]:
+        found = process.look(borg.pid)
+        return [found] if found and found.state != "Z" else []
+
+    assert not process.settled(alive, 5)
 
 
 def test_the_supervisor_dies(site: Site, place: Path) -> None:

@@ -3,6 +3,7 @@ vanish or hear nothing, names that are gone. What the agent tells the server
 arrives, and what the server orders is done once."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -193,3 +194,38 @@ def test_names_that_are_gone(place: Path, ca: CA, agent: Agent) -> None:
         bbs.wait_status(job)
         bbs.wait_polls(2)
     assert len(job.reports) == 1
+
+
+def own_etc(agent: Agent, place: Path) -> Path:
+    """A host whose /etc is the test's; that directory."""
+    etc = place / "etc-of-the-host"
+    etc.mkdir()
+    for name in ("passwd", "group"):
+        shutil.copy(f"/etc/{name}", etc)
+    (place / "resolver").mkdir()
+    resolv = place / "resolver/resolv.conf"  # or all of /etc may be read
+    resolv.write_text("nameserver 127.0.0.9\noptions timeout:1 attempts:1\n")
+    (etc / "resolv.conf").symlink_to(resolv)
+    (etc / "hosts").write_text("127.0.0.1 localhost bbs.test\n")
+    mount = f"mount --bind {etc} /etc"
+    alone = ["unshare", "-m", "sh", "-c"]
+    if subprocess.run([*alone, mount], capture_output=True).returncode != 0:
+        pytest.skip("no mounts here")
+    agent.prefix = [*alone, f'{mount} && exec "$@"', "sh"]
+    return etc
+
+
+def test_names_that_come_in_a_new_file(place: Path, ca: CA, agent: Agent) -> None:
+    """As editors and DHCP clients write it: the network process may read the
+    one of before only, so a look-up that fails is followed by a process anew."""
+    cert = ca.issue("named", ("bbs.test",))
+    clock = Clock(agent)
+    etc = own_etc(agent, place)
+    with BBS(place / "bbs", cert=cert, ca=ca, name="bbs.test") as bbs, clock.runs():
+        agent.configure(bbs)
+        agent.start()
+        bbs.wait_polls(2)
+        shutil.copy(etc / "hosts", etc / "hosts.new")
+        os.replace(etc / "hosts.new", etc / "hosts")
+        bbs.drop_connections()
+        bbs.wait_polls(2, 20)

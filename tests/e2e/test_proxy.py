@@ -83,6 +83,17 @@ def test_plain_http(place: Path, agent: Agent) -> None:
         no_secret_in(agent)
 
 
+@pytest.mark.parametrize("secret", ["agent:s3cr.t-pw", SECRETS[1]], ids=["plain", "sent"])
+def test_an_answer_that_repeats_the_login(place: Path, agent: Agent, secret: str) -> None:
+    """What is no answer of a backup server is quoted, but for that."""
+    with BBS(place / "bbs", tls=False) as bbs, Tinyproxy(place / "proxy", login=LOGIN) as proxy:
+        bbs.fault("*", "text", times=1000, body=f"<p>You are {secret}")
+        agent.configure(bbs, server={"proxy": proxy.url(WRITTEN)})
+        agent.start()
+        assert '"<p>You are ***"' in agent.wait_log("WARN .*not what a backup server says")
+        no_secret_in(agent)
+
+
 @pytest.mark.parametrize("listed", ["127.0.0.1", "localhost, .example.org,127.0.0.1", "*"])
 def test_hosts_around_it(bbs: BBS, agent: Agent, listed: str) -> None:
     proxy = f"http://{WRITTEN}@127.0.0.1:1"

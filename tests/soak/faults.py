@@ -39,13 +39,20 @@ class Fault:
 
 
 def draw(rng: random.Random) -> Fault:
-    return rng.choices((answer, wire, net, worker, call), (12, 4, 3, 1, 1))[0](rng)
+    return rng.choices((answer, report, wire, net, worker, call), (10, 3, 4, 3, 1, 1))[0](rng)
 
 
 def answer(rng: random.Random) -> Fault:
     kind, options = rng.choice(ANSWERS)
     endpoint, times = rng.choice(ENDPOINTS), rng.randint(1, 3)
     return Fault("answers", lambda life: life.bbs.fault(endpoint, kind, times, **options))
+
+
+def report(rng: random.Random) -> Fault:
+    """A report that the server does not take."""
+    kind, times = rng.choice(("drop", "hang")), rng.randint(1, 3)
+    options = {"seconds": 1} if kind == "hang" else {}
+    return Fault("answers", lambda life: life.bbs.fault("status", kind, times, **options))
 
 
 def wire(rng: random.Random) -> Fault:

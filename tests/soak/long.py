@@ -37,6 +37,7 @@ CALM_SECONDS = 40
 # memory, and pages that are shared with nobody any more.
 GROWTH_KIB = 64
 POLLS_A_FAULT = 25
+TOLD_AGAIN = 2
 
 BORG = """#!/bin/sh
 [ "$1" != --version ] || {{ echo 'borg 1.2.4'; exit 0; }}
@@ -86,6 +87,8 @@ class Long:
         self.polled = threading.Event()
         self.hard: list[int] = []  # jobs that were open when the host failed
         self.count: dict[str, int] = {}
+        self.troubles: list[tuple[float, float]] = []  # from, until when
+        self.told: dict[int, list[Request]] = {}  # reports that were taken
         self.bbs.on_request = self.on_request
 
     def __enter__(self) -> "Long":
@@ -106,6 +109,8 @@ class Long:
         if request.endpoint == "tasks" and request.status == 200:
             self.polls += 1
             self.polled.set()
+        if request.endpoint == "status" and request.json:
+            self.told.setdefault(request.json["job_id"], []).append(request)
 
     # what happens
 
@@ -139,7 +144,12 @@ class Long:
         if fault.hard:
             self.hard += [o.job.id for o in self.open_orders()]
         self.mend()
+        began = time.monotonic()
         fault.play(self)
+        # A connection that hears nothing does so until it is mended.
+        if fault.name != "answers":
+            until = float("inf") if self.relay.lost else time.monotonic()
+            self.troubles.append((began, until))
 
     def mend(self) -> None:
         """What went wrong is over. A report whose connection nobody answers
@@ -147,6 +157,7 @@ class Long:
         self.bbs.faults.clear()
         self.relay.cut_after = self.relay.dribble = None
         if self.relay.lost:
+            self.troubles[-1] = (self.troubles[-1][0], time.monotonic())
             self.relay.lost = set()
             for sock in self.relay.sockets:
                 close(sock)
@@ -192,8 +203,22 @@ class Long:
                 and len(process.descendants(self.agent.pid)) == 1
                 and not self.agent.spool() and not list((self.agent.var / "journal").iterdir()))  # fmt: skip
 
+    def check_told(self) -> None:
+        """What was taken comes again only where its answer may not have
+        arrived. (A machine that is busy lets a few of them look otherwise.)"""
+        again = [number for number, requests in self.told.items()
+                 for one, other in zip(requests, requests[1:]) if not self.excused(one, other)]  # fmt: skip
+        if len(again) > TOLD_AGAIN + len(self.orders) // 50:
+            raise Broken(f"reported again, and nothing had failed: jobs {again}")
+
+    def excused(self, one: Request, other: Request) -> bool:
+        if one.fault or one.status != 200:
+            return True
+        return any(began <= other.time and one.time <= until for began, until in self.troubles)
+
     def check(self) -> None:
         invariants.check_reports(self.orders, sum(self.count.values()))
+        self.check_told()
         runs = self.runs_path.read_text().split()
         for o in self.orders:
             ran = runs.count(f"job-{o.job.id},0")
