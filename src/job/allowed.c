@@ -282,7 +282,10 @@ int allowed_enter(const struct config *c, const struct task *t, struct buf *why)
 	const char *cwd = cwd_of(t);
 	bool make = t->kind == TASK_RESTORE || t->kind == TASK_RESTORE_DATABASE;
 	struct buf there = BUF_INIT(PATH_MAX);
-	make ? file_nearest(cwd, &there) : (void)buf_adds(&there, cwd);
+	if (make)
+		file_nearest(cwd, &there);
+	else
+		buf_adds(&there, cwd);
 	const char *rest = cwd + there.len;
 	int fd = open(buf_str(&there), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc = fd >= 0 ? judge_open(c, t, fd, why) : -1;
