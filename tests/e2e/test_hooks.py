@@ -104,12 +104,15 @@ def test_order_environment_and_quoting(faked: MakeFaked, scripts: Scripts) -> No
     world = faked(COMPLETE)
     show = "; ".join(f'echo "{name}=$BBS_{name}"' for name in VARIABLES)
     first = scripts.make("pre1", f'({show}; for a; do echo "[$a]"; done; env) >"$here/seen"; echo hi')
-    second = scripts.make("pre2", "echo oops >&2; exit 3")
+    # what is going on is told while it goes on
+    second = scripts.make("pre2", 'until [ -e "$here/go" ]; do sleep 0.05; done; echo oops >&2; exit 3')
     posts = [scripts.make(f"post{i}", "echo bye") for i in (1, 2, 3)]
     line = f"'{first}' a\\ b \"c 'd' \\$HOME\" '' ;rm *"
     plugins = [hook(line, posts[0]), hook(second, posts[1]), {"slug": "s3_sync", "config": []},
                hook(post=posts[2])]  # fmt: skip
     job = world.order(["/etc/hostname", "/etc/passwd"], plugins=plugins)
+    world.bbs.wait(lambda: job.last("status_message") == f"Running plugin: {NAME}", 15)
+    scripts.write("go", "")
     report = world.bbs.wait_status(job)
     assert scripts.wait(5) == ["pre1 pending", "pre2 pending", "post1 completed",
                                "post2 completed", "post3 completed"]  # fmt: skip
