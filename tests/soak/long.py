@@ -205,10 +205,11 @@ class Long:
 
     def check_told(self) -> None:
         """What was taken comes again only where its answer may not have
-        arrived. (A machine that is busy lets a few of them look otherwise.)"""
+        arrived. (A request of a killed process may be read after its end: on a
+        busy machine each trouble can look as if it had been over.)"""
         again = [number for number, requests in self.told.items()
                  for one, other in zip(requests, requests[1:]) if not self.excused(one, other)]  # fmt: skip
-        if len(again) > TOLD_AGAIN + len(self.orders) // 50:
+        if len(again) > TOLD_AGAIN + len(self.troubles):
             raise Broken(f"reported again, and nothing had failed: jobs {again}")
 
     def excused(self, one: Request, other: Request) -> bool:
