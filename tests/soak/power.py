@@ -45,6 +45,8 @@ class Disk:
         kept: dict[str, bytes] = {}
         for name in sorted(now.keys() | synced.keys()):
             inode = rng.choice((now.get(name), synced.get(name)))
+            if inode is not None and now.get(name) != inode and self._is_newer(inode, top):
+                inode = None
             if inode is not None:
                 there = top / name if now.get(name) == inode else None
                 kept[name] = self._bytes(inode, there, rng)
@@ -53,6 +55,12 @@ class Disk:
         for name, data in kept.items():
             (top / name).write_bytes(data)
             (top / name).chmod(0o600)
+
+    def _is_newer(self, inode: int, top: Path) -> bool:
+        """The file of a name that is gone was synced after its directory: the
+        number may be another file's by now."""
+        path, names = self.dir / f"file-{inode}", self.dir / f"dir-{top.stat().st_ino}"
+        return path.exists() and path.stat().st_mtime_ns > names.stat().st_mtime_ns
 
     def _names(self, top: Path) -> dict[str, int] | None:
         path = self.dir / f"dir-{top.stat().st_ino}"
