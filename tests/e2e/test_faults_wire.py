@@ -164,16 +164,21 @@ def test_a_connection_that_only_one_side_has(faked: MakeFaked, how: str) -> None
 # names
 
 
+def mounted(agent: Agent, mount: str) -> None:
+    """The agent, and nobody else, finds it so."""
+    alone = ["unshare", "-m", "sh", "-c"]
+    if subprocess.run([*alone, mount], capture_output=True).returncode != 0:
+        pytest.skip("no mounts here")
+    agent.prefix = [*alone, f'{mount} && exec "$@"', "sh"]
+
+
 def own_names(agent: Agent, place: Path) -> Path:
     """A host that has its names from a file of the test; that file."""
     hosts, resolv = place / "hosts", place / "resolv.conf"
     hosts.write_text("127.0.0.1 localhost bbs.test\n")
     resolv.write_text("nameserver 127.0.0.9\noptions timeout:1\n")
     mount = f"mount --bind {hosts} /etc/hosts && mount --bind {resolv} /etc/resolv.conf"
-    alone = ["unshare", "-m", "sh", "-c"]
-    if subprocess.run([*alone, mount], capture_output=True).returncode != 0:
-        pytest.skip("no mounts here")
-    agent.prefix = [*alone, f'{mount} && exec "$@"', "sh"]
+    mounted(agent, mount)
     return hosts
 
 
@@ -208,10 +213,7 @@ def own_etc(agent: Agent, place: Path) -> Path:
     (etc / "resolv.conf").symlink_to(resolv)
     (etc / "hosts").write_text("127.0.0.1 localhost bbs.test\n")
     mount = f"mount --bind {etc} /etc"
-    alone = ["unshare", "-m", "sh", "-c"]
-    if subprocess.run([*alone, mount], capture_output=True).returncode != 0:
-        pytest.skip("no mounts here")
-    agent.prefix = [*alone, f'{mount} && exec "$@"', "sh"]
+    mounted(agent, mount)
     return etc
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,21 @@ def test_a_directory_of_another_user(faked: MakeFaked, db: MariaDB, place: Path,
     assert os.listdir(dumps) == []
 
 
+@contextmanager
+def held(db: MariaDB) -> Iterator[None]:
+    """A lock on a table of "shop", for which a dump waits."""
+    holder = subprocess.Popen(
+        ["mariadb", "--no-defaults", f"--socket={db.socket}", "--user=root",
+         "--execute=USE shop; LOCK TABLES `odd ``t` WRITE; SELECT SLEEP(60)"],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def test_the_directory_is_swapped_while_dumping(faked: MakeFaked, db: MariaDB, place: Path) -> None:
     """A lock holds the dump; meanwhile its directory's name leads elsewhere.
     Nothing is written, or removed, where it leads."""
@@ -311,21 +327,13 @@ def test_the_directory_is_swapped_while_dumping(faked: MakeFaked, db: MariaDB, p
     elsewhere.mkdir(mode=0o700)
     (elsewhere / "shop.sql.gz").write_text("theirs")
     (elsewhere / ".bbs-dump.tmp").write_text("theirs")
-    holder = subprocess.Popen(
-        ["mariadb", "--no-defaults", f"--socket={db.socket}", "--user=root",
-         "--execute=USE shop; LOCK TABLES `odd ``t` WRITE; SELECT SLEEP(60)"],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    with held(db):
         world = faked()
         settings = config(db, place, extra_options="--lock-tables")
         job = world.order(plugins=[plugin(settings)])
         wait_for_process(world.agent, "mariadb-dump")
         dumps.rename(place / "moved")
         dumps.symlink_to(elsewhere)
-    finally:
-        holder.kill()
-        holder.wait()
     report = world.bbs.wait_status(job)
     world.agent.wait_jobless()
     left = {path.name: path.read_text() for path in elsewhere.iterdir()}
@@ -344,12 +352,7 @@ def test_a_failed_backup_tells_no_databases(faked: MakeFaked, db: MariaDB, place
 def test_cancel_while_dumping(faked: MakeFaked, db: MariaDB, place: Path) -> None:
     """A lock holds the dump; afterwards nothing of it is left."""
     db.make("shop")
-    holder = subprocess.Popen(
-        ["mariadb", "--no-defaults", f"--socket={db.socket}", "--user=root",
-         "--execute=USE shop; LOCK TABLES `odd ``t` WRITE; SELECT SLEEP(60)"],
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
+    with held(db):
         world = faked()
         settings = config(db, place, extra_options="--lock-tables")
         job = world.order(plugins=[plugin(settings)])
@@ -365,9 +368,6 @@ def test_cancel_while_dumping(faked: MakeFaked, db: MariaDB, place: Path) -> Non
         assert os.listdir(settings["dump_dir"]) == []
         assert world.borg.runs() == []
         no_secret(world.agent, world.bbs)
-    finally:
-        holder.kill()
-        holder.wait()
 
 
 def wait_for_process(agent: Agent, name: str, timeout: float = 20) -> process.Process:

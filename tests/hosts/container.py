@@ -28,7 +28,7 @@ def line(w: World) -> str:
 
 
 def refuses_a_container(w: World) -> str:
-    """A shell as PID 1, and a stub that only reaps."""
+    """A shell as PID 1, and one that only reaps."""
     w.host.shut_down()
     install = line(w)
     named = []
