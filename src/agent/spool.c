@@ -255,8 +255,9 @@ static void send_report(struct agent *a, int64_t id, const struct buf *body)
 	    .first_byte_ms = STATUS_TIMEOUT_MS,
 	    .total_ms = STATUS_TIMEOUT_MS,
 	    .body_max = ANSWER_BODY_MAX};
-	log_debug("POST %s for job %lld (%u bytes)", STATUS_PATH, (long long)id,
-	    what->len);
+	log_debug("POST %s for job %lld (%u bytes) %s", STATUS_PATH,
+	    (long long)id, what->len,
+	    what->len < LOG_LINE_MAX ? buf_str(what) : "");
 	if (net_begin(a->reports, &request) == 0)
 		a->spool.sending = id;
 	buf_release(&brief);
