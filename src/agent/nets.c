@@ -20,7 +20,7 @@ static int load_trust(
 	int count = 0, skipped = 0;
 	t->anchors = trust_load(c->ca_file, &t->name, &count, &skipped, why);
 	if (t->anchors >= 0) {
-		log_debug("%d CA certificates from %s, %d passed over", count,
+		log_debug("%d roots from %s, %d passed over", count,
 		    buf_str(&t->name), skipped);
 	} else if (c->verify && c->pin_count == 0) {
 		return -1;
