@@ -109,6 +109,12 @@ def test_targets() -> None:
         assert re.search(rf"^(?:[\w-]+ )*{target}(?: [\w-]+)*:(?!=)", rules, re.M), target
 
 
+def table(head: str) -> list[list[str]]:
+    """The cells of the rows of the table whose head begins so."""
+    [found] = re.findall(rf"^{re.escape(head)}.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.M)
+    return [line.strip("|").split(" | ") for line in found.splitlines()]
+
+
 def make(*what: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
     return subprocess.run(["make", *what], cwd=TOP, env=env, capture_output=True, text=True)
@@ -117,7 +123,7 @@ def make(*what: str) -> subprocess.CompletedProcess[str]:
 def test_commands_in_the_text() -> None:
     """`bbs-agent ...` anywhere: a command with options that it has."""
     found = re.findall(r"`(?:sudo )?bbs-agent ([a-z][^`]*)`", README)
-    assert len(found) > 6
+    assert len(found) > 4
     for text in found:
         verb, *rest = text.split()
         assert verb in words.verbs(), text
@@ -127,12 +133,22 @@ def test_commands_in_the_text() -> None:
 def test_options_and_keys_are_all_there() -> None:
     known = {name for name, _, _ in words.option_rows()}
     assert all(re.search(rf"`[^`\n]*{name}\b|^.*{name}\b", README, re.M) for name in known)
-    table = README[README.index("\n## Configuration") : README.index("\n## How it works")]
-    for section, key in words.config_keys():
-        assert re.search(rf"`{key}`", table), (section, key)
-    for name in words.environment() - {"PATH", "HOME", "TERM", "NOTIFY_SOCKET", "WATCHDOG_USEC",
-                                       "WATCHDOG_PID", "JOURNAL_STREAM", "BBS_AGENT_BUNDLE"}:  # fmt: skip
-        assert f"`{name}`" in README, name
+    told = re.findall(r"`(--[a-z-]+)[^`]*`", "".join(row[0] for row in table("| option |")))
+    assert set(told) == words.options("install") - {"--config"}
+    section, keys = "", []
+    for row in table("| section | key |"):
+        section = row[0].strip() or section
+        keys.append((section, row[1].strip(" `")))
+    assert sorted(keys) == sorted(words.config_keys())
+    told = re.findall(r"`(\w+)`", "".join(row[0] for row in table("| environment |")))
+    assert set(told) == words.environment() - {
+        "PATH", "HOME", "TERM", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM",
+        "BBS_AGENT_BUNDLE"}  # fmt: skip
+    told = re.findall(r"`(\w+)`", "".join(row[0] for row in table("| the server orders |")))
+    assert set(told) == set(re.findall(r'\{"(\w+)", TASK_\w+, ', words.source("bbs/task.c")))
+    assert {row[0].strip() for row in table("| code |")} == words.exit_codes()
+    told = re.findall(r"SIG\w+", "".join(row[0] for row in table("| signal |")))
+    assert set(told) == words.signals()
     for path in words.files() - {"/etc/bbs-agent", "/var/lib/bbs-agent", "/run/bbs-agent"}:
         assert f"`{path}" in README, path
 
@@ -152,20 +168,40 @@ def literals() -> str:
     return "\n".join(re.findall(r'"((?:\\.|[^"\\\n])*)"', text)).replace('\\"', '"')
 
 
-def test_what_the_log_is_said_to_say() -> None:
-    """Each line of the table of troubles is one of the program's own."""
-    table = README[README.index("By what the log says:") : README.index("\nNothing helps")]
-    rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
-    assert len(rows) > 30
+# What stands for something else in a quoted sentence: names, numbers, and what
+# is left out.
+OTHERS = re.compile(
+    r'\.\.\.|\bHOST\b|\bX\b|\bFILE\b|\bN\b|"|\bconfig\.ini\b|/etc/[\w/.-]+[\w]|/usr/[\w/]+|'
+    r"/api/\S*|\[\w+\] \w+ = \S+|\b[\d.]+\b|state D|DNS|connection refused|server_host|SSH-2|"
+    r"plugin MySQL dump|Access denied .*|plugin Shell Script Hook|: cannot start"
+)
+
+
+def unsaid(quotes: list[str]) -> list[str]:
+    """Parts of them that stand in no text of the program."""
     said = literals()
-    unknown = []
-    for text in (text for row in rows for text in re.findall(r"`([^`]*)`", row)):
-        # what stands for something else: names, numbers, and what is left out
-        fixed = re.split(r'\.\.\.|\bHOST\b|\bX\b|\bFILE\b|\bN\b|"|\bconfig\.ini\b|/etc/[\w/.-]+[\w]|/usr/[\w/]+|'
-                         r"/api/\S*|\[\w+\] \w+ = \S+|\b[\d.]+\b|state D|DNS|connection refused|server_host|"
-                         r"plugin MySQL dump|Access denied .*|plugin Shell Script Hook|: cannot start", text)  # fmt: skip
-        unknown += [part for part in (p.strip(" :()") for p in fixed) if len(part) > 5 and part not in said]
-    assert not unknown
+    parts = [part.strip(" :()") for quote in quotes for part in OTHERS.split(quote)]
+    return [part for part in parts if len(part) > 5 and part not in said]
+
+
+def test_what_doctor_is_said_to_say() -> None:
+    """Each row names checks, and quotes what the program says."""
+    rows = table("| what is the matter |")
+    assert len(rows) > 25
+    checks = set(re.findall(r'^    \{"([a-z_]+)", doctor_\w+\}', words.source("cli/doctor.c"), re.M))
+    for _, text in rows:
+        quotes = re.findall(r"`([^`]*)`", text)
+        assert quotes[0] in checks, text
+        sentences = [q for q in quotes if " " in q and not re.match(r"bbs-agent |proxy = ", q)]
+        assert sentences and not unsaid(sentences), text
+
+
+def test_what_the_log_is_said_to_say() -> None:
+    """Each line of the table is one of the program's own."""
+    rows = table("| the log |")
+    assert len(rows) > 10
+    quotes = [quote for first, _ in rows for quote in re.findall(r"`([^`]*)`", first)]
+    assert not unsaid(quotes)
 
 
 def test_doctors_checks() -> None:
