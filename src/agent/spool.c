@@ -373,9 +373,11 @@ static void settled(
 			 "job is gone",
 		    (long long)id);
 	else if (r->status == 400)
-		log_error(
-		    "job %lld: the server refuses its report (400): %.200s",
-		    (long long)id, r->body);
+		log_error("job %lld: the server refuses its report (400)%s: "
+			  "%.200s",
+		    (long long)id,
+		    a->spool.sending_memory ? "" : ", it is set aside as .bad",
+		    r->body);
 	else
 		log_info("job %lld: reported to the server", (long long)id);
 	finished(a, id, r->status == 400, now);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum value_kind {
 	VALUE_TEXT,
@@ -420,9 +421,11 @@ int config_load(struct config *c, const char *path, struct buf *warnings,
 	*missing = false;
 	if (file_read(path, &text) != 0) {
 		*missing = errno == ENOENT;
+		bool closed = errno == EACCES && geteuid() != 0;
 		buf_addf(why, "cannot read %s: %s%s", path, strerror(errno),
 		    *missing ? ": this host is not configured: run "
 			       "bbs-agent install"
+		    : closed ? ": run this as root, or with sudo"
 			     : "");
 		goto out;
 	}

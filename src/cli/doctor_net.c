@@ -159,8 +159,6 @@ enum found doctor_config(struct doctor *d, struct buf *out)
 		/* Warnings come before what is wrong. */
 		const char *last = strrchr(text, '\n');
 		buf_adds(out, last != NULL ? last + 1 : text);
-		if (geteuid() != 0)
-			buf_adds(out, " (doctor is not run as root)");
 		return FOUND_FAIL;
 	}
 	if (url_parse(&url, d->config.url, &wrong) != 0) {

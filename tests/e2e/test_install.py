@@ -429,6 +429,12 @@ def test_only_root(place: Path) -> None:
         done = subprocess.run([binary, *verb.split()], user=65534, capture_output=True, text=True)
         assert done.returncode == 1
         assert "only root" in done.stderr
+    config = place / "config.ini"
+    config.touch(0o600)
+    for verb in ("run", "update"):
+        done = subprocess.run([binary, verb, "--config", config], user=65534, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr == f"bbs-agent: cannot read {config}: Permission denied: run this as root, or with sudo\n"
 
 
 # removed
