@@ -54,6 +54,12 @@ def test_configuration(page: str) -> None:
     assert told == set(words.config_keys())
 
 
+def test_tasks(page: str) -> None:
+    found = re.search(r"^     tasks +(.*?)^$", part(page, "CONFIGURATION"), re.M | re.S)
+    assert found
+    assert words.tasks() <= set(re.findall(r"\w+", found.group(1)))
+
+
 def test_environment(page: str) -> None:
     told = set(re.findall(r"\b\w+\b", " ".join(
         re.findall(r"^     ([A-Z_]+(?:, \w+)*|https_proxy.*)$", part(page, "ENVIRONMENT"), re.M))))

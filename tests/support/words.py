@@ -70,6 +70,13 @@ def exit_codes() -> set[str]:
     return {code for code, comment in lines if "not for people" not in comment}
 
 
+def tasks() -> set[str]:
+    """The types that have a name of their own."""
+    found = set(re.findall(r'\{"(\w+)", TASK_\w+, ', source("bbs/task.c")))
+    assert len(found) >= 11
+    return found
+
+
 def signals() -> set[str]:
     """Those that do something that somebody may want."""
     caught = set(re.findall(r"case (SIG\w+):", source("agent/supervisor.c"))) - {"SIGCHLD"}
