@@ -173,6 +173,7 @@ def literals() -> str:
 OTHERS = re.compile(
     r'\.\.\.|\bHOST\b|\bX\b|\bFILE\b|\bN\b|"|\bconfig\.ini\b|/etc/[\w/.-]+[\w]|/usr/[\w/]+|'
     r"/api/\S*|\[\w+\] \w+ = \S+|\b[\d.]+\b|state D|DNS|connection refused|server_host|SSH-2|"
+    r"backup(?= received)|plan1\S*|\b[\d-]+T?[\d:]+Z?\b|"
     r"plugin MySQL dump|Access denied .*|plugin Shell Script Hook|: cannot start"
 )
 
@@ -214,6 +215,16 @@ def test_doctors_checks() -> None:
     [picture] = re.findall(r"^```text\n(.*?)^```", part, re.M | re.S)
     shown = [line.split()[1] for line in picture.splitlines()]
     assert shown == rows[: len(shown)]
+
+
+def test_the_picture_of_the_log() -> None:
+    part = README[README.index("\n## Log") : README.index("\n## Doctor")]
+    [picture] = re.findall(r"^```text\n(.*?)^```", part, re.M | re.S)
+    lines = [re.fullmatch(r"[\dTZ:-]+ (?:INFO |WARN |ERROR) (.*)", line) for line in picture.splitlines()]
+    assert len(lines) > 4 and all(lines)
+    assert not unsaid([line[1] for line in lines if line])
+    [told] = re.findall(r"`(the server answers again .*?)`", part, re.S)
+    assert not unsaid([" ".join(told.split())])
 
 
 @runs("make help")
