@@ -323,8 +323,9 @@ enum found doctor_poll(struct doctor *d, struct buf *out)
 	struct lockfile lock;
 	lockfile_read(d->paths.lock, &lock);
 	if (lock.pid == 0) {
-		buf_adds(out, "no agent runs here, so nobody asks for tasks: "
-			      "start it (see service), unless cron does");
+		buf_adds(out,
+		    "no agent runs here, so nobody asks for tasks: "
+		    "start it (bbs-agent status says how), unless cron does");
 		return FOUND_WARN;
 	}
 	buf_addf(out, "agent %d asks for tasks", lock.pid);
