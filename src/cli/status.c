@@ -63,6 +63,7 @@ static void look_dead(const struct paths *p, struct status_look *look)
 	}
 	buf_adds(&look->why, "bbs-agent is not running: start it with ");
 	add_start(p, &look->why);
+	buf_adds(&look->why, "; if it ends again, bbs-agent doctor says why");
 }
 
 void status_look(const struct paths *p, struct status_look *look)
