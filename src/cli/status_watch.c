@@ -80,6 +80,26 @@ static void add_screen(struct buf *out, const char *lines, unsigned rows)
 	buf_adds(out, "\033[J");
 }
 
+/* Over several lines, if it needs them: the screen wraps nothing. */
+static void add_sentence(
+    const struct term *t, const char *text, struct buf *lines)
+{
+	struct buf shown = BUF_INIT(64 * KIB);
+	size_t width = t->tty ? t->cols : TERM_WHOLE;
+	term_add(t, &shown, text, TERM_WHOLE);
+	for (char *p = shown.data; p != NULL && strlen(p) > width;) {
+		char *end = p + width;
+		while (end > p && *end != ' ')
+			end--;
+		if (end == p)
+			break;
+		*end = '\n';
+		p = end + 1;
+	}
+	buf_adds(lines, buf_str(&shown));
+	buf_release(&shown);
+}
+
 static void add_look(
     struct watch *w, const struct status_look *look, struct buf *lines)
 {
@@ -88,7 +108,7 @@ static void add_look(
 		status_lines(&w->term, &look->s, clock_wall(),
 		    rows > 1 ? rows - 1 : rows, lines);
 	else
-		term_add(&w->term, lines, buf_str(&look->why), TERM_WHOLE);
+		add_sentence(&w->term, buf_str(&look->why), lines);
 	if (rows == 0 && !look->told)
 		buf_addc(lines, '\n');
 	if (rows > 1)

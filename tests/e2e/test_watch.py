@@ -39,7 +39,8 @@ def test_watch_follows(faked: MakeFaked, terminal: Terminal) -> None:
     terminal.wait(rf"{job.id} backup .* completed")
     # the agent ends, and comes back
     agent.stop()
-    terminal.wait("bbs-agent is not running")
+    shown = terminal.wait("bbs-agent is not running")
+    assert "bbs-agent doctor says why" in " ".join(shown.split()) and "\n\nq ends" in shown
     agent.start()
     terminal.wait(rf"pid {agent.pid}\b")
     # the window changes
