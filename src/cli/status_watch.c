@@ -84,20 +84,16 @@ static void add_screen(struct buf *out, const char *lines, unsigned rows)
 static void add_sentence(
     const struct term *t, const char *text, struct buf *lines)
 {
-	struct buf shown = BUF_INIT(64 * KIB);
-	size_t width = t->tty ? t->cols : TERM_WHOLE;
-	term_add(t, &shown, text, TERM_WHOLE);
-	for (char *p = shown.data; p != NULL && strlen(p) > width;) {
-		char *end = p + width;
-		while (end > p && *end != ' ')
-			end--;
-		if (end == p)
-			break;
-		*end = '\n';
-		p = end + 1;
+	term_add(t, lines, text, TERM_WHOLE);
+	size_t blank = 0, begin = 0;
+	for (size_t i = 0; t->tty && i < lines->len; i++) {
+		if (lines->data[i] == ' ')
+			blank = i;
+		if (i - begin >= t->cols && blank > begin) {
+			lines->data[blank] = '\n';
+			begin = blank + 1;
+		}
 	}
-	buf_adds(lines, buf_str(&shown));
-	buf_release(&shown);
 }
 
 static void add_look(
