@@ -82,8 +82,7 @@ static void take_final(
 	if (report_unpack(&r, u) == 0)
 		history_add(a, job->id, &r,
 		    job->stop != STOP_NONE ? worker_stop_sentence(job->stop)
-					   : NULL,
-		    now);
+					   : NULL);
 	const char *body = kept ? NULL : unpack_bytes(u, &len);
 	if (kept)
 		a->spool.pending = true;

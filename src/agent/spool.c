@@ -86,7 +86,7 @@ void spool_add_sentence(struct agent *a, int64_t job_id,
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct report r = {.result = result};
-	history_add(a, job_id, &r, sentence, clock_ms());
+	history_add(a, job_id, &r, sentence);
 	report_encode_failed(job_id, result, sentence, &body);
 	spool_add(a, job_id, buf_str(&body), body.len);
 	buf_release(&body);
