@@ -12,7 +12,7 @@
 struct agent;
 
 struct history {
-	struct status list; /* nothing of it but what is past */
+	struct status list;	 /* nothing of it but what is past */
 	uint64_t changes, saved; /* how many, and how many are on disk */
 };
 
@@ -20,8 +20,8 @@ void history_load(struct agent *a);
 /* A job ended so. Of the report its result, flag and numbers count; reason: a
  * sentence of the agent's own, or NULL. A job that is there already is
  * replaced. */
-void history_add(struct agent *a, int64_t id, const struct report *r,
-    const char *reason);
+void history_add(
+    struct agent *a, int64_t id, const struct report *r, const char *reason);
 /* A report that lay in the spool, `age` seconds old: it may be of an earlier
  * life, when nobody heard of the job's end. */
 void history_add_report(

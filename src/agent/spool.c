@@ -59,6 +59,15 @@ bool spool_has(const struct agent *a, int64_t job_id)
 	return spoolfile_has(a->paths->spool, job_id);
 }
 
+bool spool_is_full(const struct agent *a)
+{
+	int count = 0;
+	for (const struct memory_report *m = a->spool.memory; m != NULL;
+	     m = m->next)
+		count++;
+	return count >= SPOOL_MEMORY_MAX;
+}
+
 void spool_add(struct agent *a, int64_t job_id, const char *body, size_t len)
 {
 	struct memory_report *m = calloc(1, sizeof(*m));

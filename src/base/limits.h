@@ -168,6 +168,9 @@
 #define REPORT_AGE_MAX_S (90 * 24 * 3600)
 /* Reports that wait on disk: years of a server that is gone. */
 #define SPOOL_FILES_MAX 2000
+/* Reports in memory, 300 bytes each, from which on jobs that nobody here knows
+ * are not answered for: the server asks for them again. */
+#define SPOOL_MEMORY_MAX 1000
 /* Files that were set aside and are kept for somebody to look at. */
 #define SPOOL_ASIDE_MAX 100
 /* Answers of 500 to a line for the server's log, until it is dropped. */
