@@ -285,6 +285,8 @@ static void give_up(struct agent *a, struct job *job, uint64_t now)
 		    "drive or a disk that does not respond?",
 		    time);
 	kill(job->pid, SIGKILL);
+	job->killed = true;
+	job->stop_by = now + CHILD_GONE_MS;
 	report_without_it(a, job, buf_str(&text), now);
 	buf_release(&text);
 }
@@ -297,7 +299,8 @@ static void leave_behind(struct agent *a, struct job *job, uint64_t now)
 	struct proc worker = {job->pid, proc_start_time(job->pid)};
 	struct proc group = {job->group, job->group_start};
 	runner_read_job(a, job, now);
-	buf_addf(&text, "%s; ", worker_stop_sentence(job->stop));
+	if (job->stop != STOP_NONE)
+		buf_addf(&text, "%s; ", worker_stop_sentence(job->stop));
 	proc_describe_stuck(&worker, &text);
 	job->stuck = true;
 	report_without_it(a, job, buf_str(&text), now);
@@ -310,7 +313,6 @@ static void end_overdue(struct agent *a, struct job *job, uint64_t now)
 {
 	if (job->give_up_at != 0 && job->state == JOB_RUNNING) {
 		give_up(a, job, now);
-		job->stop_by = now + WORKER_GRACE_MS;
 	} else if (job->killed) {
 		leave_behind(a, job, now);
 	} else {
@@ -322,7 +324,7 @@ static void end_overdue(struct agent *a, struct job *job, uint64_t now)
 	}
 }
 
-/* When the job's process is to be killed, if it is there then. */
+/* When the job's process is to be killed, or was, and is there then. */
 static uint64_t overdue_at(const struct job *job)
 {
 	uint64_t at = CLOCK_NEVER;
@@ -330,7 +332,7 @@ static uint64_t overdue_at(const struct job *job)
 		return at;
 	if (job->give_up_at != 0 && job->state == JOB_RUNNING)
 		at = job->give_up_at;
-	if (job->stop != STOP_NONE && job->stop_by < at)
+	if ((job->stop != STOP_NONE || job->killed) && job->stop_by < at)
 		at = job->stop_by;
 	return at;
 }

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bbsd import BBS
 from support import process
+from support.agent import Agent
 from support.deadmount import CannotMount, Stuck, stuck_mount
 from support.site import MakeFaked
 
@@ -71,6 +73,18 @@ def test_borg_and_a_hook_that_cannot_be_killed(
     lines = [p["log_message"] for p in following.progress if "log_message" in p]
     assert any("may be locked" in line for line in lines)
     assert_matches(rf"Of job {job.id}, {STUCK}", "\n".join(lines))
+    stuck.release()
+
+
+def test_a_look_that_cannot_be_killed(stuck: Stuck, bbs: BBS, agent: Agent) -> None:
+    """It is told of, and a run of cron's goes on without it."""
+    agent.configure(bbs)
+    job = bbs.add_task({"task": "list_dir", "path": f"{stuck.path}/x"})
+    agent.start("--once")
+    assert agent.process
+    assert "15 s" in bbs.wait_status(job, 30)["error_log"]
+    assert agent.process.wait(120) == 0
+    assert_matches(STUCK, agent.log)
     stuck.release()
 
 
