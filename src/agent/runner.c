@@ -56,6 +56,7 @@ void runner_start_job(struct agent *a, struct job *job, uint64_t now)
 	job->pid = pid;
 	job->state = JOB_RUNNING;
 	job->accepted_at = job->started_at = now;
+	stall_init(&job->stall, now);
 	if (job->task.kind == TASK_LIST_DIR)
 		job->give_up_at = now + BROWSE_GIVE_UP_MS;
 	if (a->heartbeat_at <= now)
@@ -324,6 +325,20 @@ static void end_overdue(struct agent *a, struct job *job, uint64_t now)
 	}
 }
 
+/* A worker looks after what it runs, and wakes for that every second; one that
+ * does not hangs itself, on a path in a dead mount for example. */
+static void watch_worker(struct job *job, uint64_t now)
+{
+	uint64_t count;
+	if (job->pid == 0 || job->killed || job->stop != STOP_NONE ||
+	    !stall_is_due(&job->stall, now))
+		return;
+	if (proc_sleeps(job->pid, &count) != 0)
+		count = now;
+	if (stall_look(&job->stall, count, now))
+		runner_stop_job(job, STOP_STALLED);
+}
+
 /* When the job's process is to be killed, or was, and is there then. */
 static uint64_t overdue_at(const struct job *job)
 {
@@ -341,6 +356,7 @@ uint64_t runner_overdue(struct agent *a, uint64_t now)
 {
 	uint64_t next = CLOCK_NEVER;
 	for (struct job *job = a->jobs.first; job != NULL; job = job->next) {
+		watch_worker(job, now);
 		if (overdue_at(job) <= now)
 			end_overdue(a, job, now);
 		if (overdue_at(job) < next)
