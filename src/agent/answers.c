@@ -223,6 +223,8 @@ void answers_tasks(struct agent *a, const struct json *j, uint64_t now)
 		return;
 	}
 	trouble_end(&a->trouble, now);
+	if (!a->registered && a->register_at == CLOCK_NEVER)
+		a->register_at = now;
 	update_answered(a);
 	a->polls_done++;
 	if (now < a->spool.watch_until &&
