@@ -335,6 +335,7 @@ static void do_what_is_due(struct agent *a)
 	calls_begin(a, now);
 	fetch_begin(a, now);
 	spool_begin(a, now);
+	history_save(a);
 	statusfile_write(a, now);
 }
 

@@ -73,6 +73,9 @@
 #define PROC_POLL_MS 20
 /* /proc/PID/stat and io have less than 1 KiB. */
 #define PROC_FILE_MAX (4u * KIB)
+/* /proc/PID/status has all groups of the process in it, and masks that grow
+ * with the host. */
+#define PROC_STATUS_MAX (64u * KIB)
 /* Descriptors that are closed one by one where nothing else helps. */
 #define PROC_FD_MAX 65536
 
@@ -110,8 +113,8 @@
 /* The same for what a dead worker left running: no other job on a repository
  * begins before. */
 #define ORPHAN_GONE_MS 20000u
-/* borg or a dump that used neither CPU nor I/O for this long hangs: the
- * server's own stall timeout. */
+/* borg or a dump that used neither CPU nor I/O for this long hangs, and so does
+ * a worker that did not wake: the server's own stall timeout. */
 #define STALL_MS (120u * 60u * 1000u)
 /* A question to a database server: sizes of thousands of tables take minutes.
  */
@@ -168,6 +171,9 @@
 #define REPORT_AGE_MAX_S (90 * 24 * 3600)
 /* Reports that wait on disk: years of a server that is gone. */
 #define SPOOL_FILES_MAX 2000
+/* Reports in memory, 300 bytes each, from which on jobs that nobody here knows
+ * are not answered for: the server asks for them again. */
+#define SPOOL_MEMORY_MAX 1000
 /* Files that were set aside and are kept for somebody to look at. */
 #define SPOOL_ASIDE_MAX 100
 /* Answers of 500 to a line for the server's log, until it is dropped. */
