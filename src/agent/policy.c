@@ -84,15 +84,18 @@ static bool is_trap(const char *location)
 	return false;
 }
 
-/* {now:TEXT} can become any text, and so any host: only the archive's name,
- * behind "::", may have such a thing. */
+/* {now:TEXT} can become any text, {utcnow} has colons, and older borgs take a
+ * dash out of {uuid4[8]}: so any host. Only the archive's name, behind "::",
+ * and a plain path may have such a thing. */
 static bool is_trap_repository(const char *location)
 {
 	const char *end = strstr(location, "::");
 	const char *brace = strchr(location, '{');
-	return is_trap(location) ||
-	       (brace != NULL &&
-		   (end == NULL ? strchr(location, ':') != NULL : brace < end));
+	if (is_trap(location))
+		return true;
+	if (brace == NULL || (end != NULL && end < brace))
+		return false;
+	return end != NULL || location[0] != '/' || strchr(location, ':');
 }
 
 /* A name or a path that no shell and no format reads anything into. */

@@ -180,13 +180,16 @@ static void no_host_that_is_an_option_of_ssh(void **state)
 	    "{now:-oProxyCommand=id}:{now}", "{now:-o}@h:x",
 	    "{now:-oProxyCommand=id:x}", "{now:-oProxyCommand=id:x::a}",
 	    "{now:ssh}://x/y", "s{now:sh:}//-oX/y", "/r{now:%H:}:a",
-	    "rclone::sftp,ssh=id:x", "r{now:clone::sftp,ssh=id:}x"};
+	    "rclone::sftp,ssh=id:x", "r{now:clone::sftp,ssh=id:}x",
+	    /* each brings its colon, the second its dash as well */
+	    "x{utcnow}", "{uuid4[8]}oProxyCommand=id;#{utcnow}"};
 	static const char *const good[] = {"ssh://u@h:22/./repo::a-b",
 	    "ssh://h/-x", "u@h:repo::{hostname}-{now:%H:%M}",
-	    "::{hostname}-{now:%H:%M}", "{hostname}-", "/r::x", "file:///x"};
+	    "::{hostname}-{now:%H:%M}", "/r/{hostname}", "/r::x", "file:///x",
+	    "::a\",\"{hostname}-"};
 	static const char *const repos[] = {"--repo=ssh://-oX/y",
 	    "--repo=-oProxyCommand=id:x", "--repo={now:-oX:y}",
-	    "--other-repo={now:-oX:y}", "-r{now:-oX:y}"};
+	    "--other-repo={now:-oX:y}", "-r{now:-oX:y}", "--repo=-oX{utcnow}"};
 	char words[256];
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(words, sizeof(words), "\"list\",\"%s\"", bad[i]);
@@ -202,7 +205,10 @@ static void no_host_that_is_an_option_of_ssh(void **state)
 	}
 	refuse(borg("x", "\"list\",\"--\",\"-oProxyCommand=id:x\"", ""),
 	    "-oProxyCommand");
+	refuse(borg("x", "\"list\",\"--\",\"-oProxyCommand=id;#{utcnow}\"", ""),
+	    "-oProxyCommand");
 	refuse(with_env("BORG_REPO", "-oProxyCommand=id:x"), "BORG_REPO");
+	refuse(with_env("BORG_REPO", "-oX{utcnow}"), "BORG_REPO");
 	refuse(with_env("BORG_REPO", "ssh://-oProxyCommand=id/x"), "BORG_REPO");
 	refuse(with_env("BORG_OTHER_REPO", "ssh://{now:-o}/"), "BORG_OTHER");
 	allow(with_env("BORG_REPO", "ssh://u@h/./repo"));
