@@ -173,6 +173,9 @@
 /* Answers of 500 to a line for the server's log, until it is dropped. */
 #define LOG_TRIES_MAX 3
 
+/* What a link leads to on another mount is waited for, for this long and once
+ * a job: borg waits meanwhile, once its pipe is full. */
+#define AFAR_MS 2000
 /* The catalogue that ssh has not taken yet, on disk. */
 #define CATALOG_SPILL_MAX (4096ull * MIB)
 
