@@ -277,6 +277,29 @@ static void only_a_plain_ssh(void **state)
 		refuse(with_env("BORG_RSH", bad[i]), "BORG_RSH");
 }
 
+/* A backup runs in /, wherever its task says that a restore may go. */
+static void each_type_has_its_own_command(void **state)
+{
+	(void)state;
+	static const char *const types[][2] = {{"backup", "create"},
+	    {"backup_dry_run", "create"}, {"restore", "extract"},
+	    {"restore_mysql", "extract"}, {"restore_pg", "extract"},
+	    {"restore_mongo", "extract"}};
+	static const char *const verbs[] = {
+	    "create", "extract", "delete", "list", "--version"};
+	char words[64];
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		for (size_t k = 0; k < sizeof(verbs) / sizeof(verbs[0]); k++) {
+			snprintf(words, sizeof(words), "\"%s\"", verbs[k]);
+			if (strcmp(verbs[k], types[i][1]) == 0)
+				allow(borg(types[i][0], words, ""));
+			else
+				refuse(borg(types[i][0], words, ""),
+				    "borg's command");
+		}
+	}
+}
+
 static void only_the_types_that_are_listed(void **state)
 {
 	(void)state;
@@ -312,8 +335,8 @@ static void backups_only_from_where_they_may(void **state)
 	allow(backup("backup", ",\"/root\"", "/root"));
 	set(&config.backup_from, "/srv/\n/home");
 	static const char *const types[] = {
-	    "backup", "backup_dry_run", "whatever", "restore"};
-	for (size_t i = 0; i < 4; i++) {
+	    "backup", "backup_dry_run", "whatever"};
+	for (size_t i = 0; i < 3; i++) {
 		allow(backup(types[i], ",\"/srv\",\"/home/a\"", ""));
 		allow(backup(types[i], ",\"/srv/\"", "/srv\\r\\n/home/x\\n"));
 		refuse(backup(types[i], ",\"/srv\",\"/root\"", ""), "/root");
@@ -356,8 +379,8 @@ static void restores_only_to_where_they_may(void **state)
 	allow(borg("restore", "\"extract\",\"r::a\"", ""));
 	set(&config.restore_to, "/srv/restore\n/tmp/");
 	static const char *const types[] = {
-	    "restore", "restore_mysql", "whatever", "backup"};
-	for (size_t i = 0; i < 4; i++) {
+	    "restore", "restore_mysql", "whatever"};
+	for (size_t i = 0; i < 3; i++) {
 		const char *words = "\"extract\",\"r::a\",\"etc\"";
 		allow(borg(types[i], words, ",\"cwd\":\"/srv/restore\""));
 		allow(borg(types[i], words, ",\"cwd\":\"/tmp/a/b\""));
@@ -519,6 +542,7 @@ int main(void)
 	    TEST(no_host_that_is_an_option_of_ssh),
 	    TEST(only_borgs_environment),
 	    TEST(only_a_plain_ssh),
+	    TEST(each_type_has_its_own_command),
 	    TEST(only_the_types_that_are_listed),
 	    TEST(backups_only_from_where_they_may),
 	    TEST(restores_only_to_where_they_may),
