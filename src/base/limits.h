@@ -30,8 +30,6 @@
 /* Bodies that are sent; nginx refuses more than 1 MiB by default. */
 #define REPORT_BODY_MAX (16u * MIB)
 
-/* One frame between two processes of the agent: a tasks answer and its head. */
-#define FRAME_MAX (TASKS_BODY_MAX + 64u * KIB)
 /* What one read of a link asks for at least; small, links are mostly idle. */
 #define FRAME_READ (4u * KIB)
 /* A link's empty buffer above this size is given back. */
