@@ -122,6 +122,22 @@ def test_a_link_to_a_dead_mount_holds_nothing_up(
     assert (sizes[str(link)], sizes[str(there)]) == (link.lstat().st_size, there.lstat().st_size)
 
 
+def test_counting_waits_for_no_dead_mount(place: Path, faked: MakeFaked) -> None:
+    """borg may have been told to leave it out."""
+    (place / "tree").mkdir()
+    (place / "tree" / "file").touch()
+    try:
+        with dead_mount(place / "tree" / "dead"):
+            world = faked()
+            job = world.order([str(place / "tree")], precount_files=True)
+            report = world.bbs.wait_status(job, 60)
+    except CannotMount as error:
+        pytest.skip(f"no FUSE mount here: {error}")
+    assert report["result"] == "completed"
+    assert "Counting files..." in messages(job)
+    assert "counting files takes too long, or a mount does not answer" in world.agent.log
+
+
 def test_the_expected_number_is_the_target(faked: MakeFaked) -> None:
     world = faked()
     job = world.order(expected_files=4242)
