@@ -30,8 +30,6 @@
 /* Bodies that are sent; nginx refuses more than 1 MiB by default. */
 #define REPORT_BODY_MAX (16u * MIB)
 
-/* One frame between two processes of the agent: a tasks answer and its head. */
-#define FRAME_MAX (TASKS_BODY_MAX + 64u * KIB)
 /* What one read of a link asks for at least; small, links are mostly idle. */
 #define FRAME_READ (4u * KIB)
 /* A link's empty buffer above this size is given back. */
@@ -179,6 +177,9 @@
 /* Answers of 500 to a line for the server's log, until it is dropped. */
 #define LOG_TRIES_MAX 3
 
+/* What a link leads to on another mount is waited for, for this long and once
+ * a job: borg waits meanwhile, once its pipe is full. */
+#define AFAR_MS 2000
 /* The catalogue that ssh has not taken yet, on disk. */
 #define CATALOG_SPILL_MAX (4096ull * MIB)
 
