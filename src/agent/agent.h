@@ -133,7 +133,7 @@ struct agent {
 	enum renewal renewal;
 	struct orphan orphans[ORPHANS_MAX];
 	struct lost *lost; /* recovery.c */
-	bool unswept;	   /* somebody killed may have left half a file */
+	bool unswept;	   /* somebody killed may have left files */
 	struct helper sysinfo, ssh_test;
 	struct buf host;   /* the body of register and info */
 	struct buf early;  /* the same without borg, at the start */

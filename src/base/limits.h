@@ -246,7 +246,8 @@
 #define TRUST_CHAIN_BYTES_MAX (128u * KIB)
 /* Names held against constraints of one CA; real ones have a few of each. */
 #define NAMES_CHECKS_MAX 10000
-/* Chains that are tried when certificates can be ordered in many ways. */
+/* Certificates above which a way up is looked for: ten that could each stand
+ * above the other have a million. */
 #define TRUST_TRIES_MAX 16
 
 /* A look into a directory, as the server may ask for it. */

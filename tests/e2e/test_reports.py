@@ -181,7 +181,7 @@ def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
     report itself leaves this host. So it is with the job's journal and the
     word that it begins."""
     world = faked(ssh=False)
-    with recorded(world.agent, "fsync,renameat,sendmsg", place / "calls"):
+    with recorded(world.agent, "fsync,fdatasync,renameat,sendmsg", place / "calls"):
         assert world.backup()["result"] == "completed"
         empty(world.agent)
     lines = (place / "calls").read_text().splitlines()
@@ -195,6 +195,7 @@ def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
 
     steps = [first(rf"fsync\(\d+<{journal}/\.1\.log\.\w+\.tmp>\)"),
              first(rf"fsync\(\d+<{journal}>\)"), first(r"sendmsg\(.*/api/agent/progress"),
+             first(rf"fdatasync\(\d+<{journal}/1\.log>\)"),
              first(rf"fsync\(\d+<{spool}/\.\w+-1\.json\.\w+\.tmp>\)"),
              first(rf"renameat\(\d+<{spool}>, \"\.\w+-1\.json\.\w+\.tmp\", "),
              first(rf"fsync\(\d+<{spool}>\)"),
