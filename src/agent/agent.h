@@ -147,7 +147,7 @@ struct agent {
 	bool want_key, want_ssh_test, want_host;
 	bool poll_again; /* it was asked for while one was under way */
 	uint64_t register_at, poll_at, heartbeat_at, info_at, host_at;
-	uint64_t key_at, ssh_test_at;
+	uint64_t key_at, key_told_at, ssh_test_at;
 	uint64_t browsed_at; /* a list_dir came, 0: never */
 
 	bool take_over;	    /* a new version waits until nothing runs */

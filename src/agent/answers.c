@@ -62,12 +62,10 @@ void answers_register(struct agent *a, const struct json *j, uint64_t now)
 		log_debug("cannot write the lock: %s", strerror(errno));
 	a->info_at = a->renewal == RENEWAL_KNOWN ? now : now + 3600u * 1000u;
 	a->poll_at = now;
-	if (a->ssh_info.user[0] == '\0')
-		return;
 	if (!file_is_plain(a->paths->ssh_key)) {
 		a->want_key = true;
 		a->key_at = now;
-	} else {
+	} else if (a->ssh_info.user[0] != '\0') {
 		a->want_ssh_test = true;
 	}
 }

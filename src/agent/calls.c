@@ -220,8 +220,7 @@ void calls_begin(struct agent *a, uint64_t now)
 	    .total_ms = call == CALL_TASKS ? TASKS_TOTAL_MS : CALL_TOTAL_MS,
 	    .body_max = call == CALL_TASKS ? TASKS_BODY_MAX : ANSWER_BODY_MAX};
 	log_debug("%s %s %s", request.method, request.path,
-	    call == CALL_REGISTER || call == CALL_INFO ? "(host)"
-						       : buf_str(&body));
+	    body.len < LOG_LINE_MAX ? buf_str(&body) : "");
 	if (net_begin(a->polls, &request) == 0) {
 		bool tells = call == CALL_REGISTER || call == CALL_INFO;
 		if (tells && a->renewal == RENEWAL_KNOWN)
@@ -325,6 +324,16 @@ static void after_outage(struct agent *a, enum call call, int status)
 	a->registered = false;
 }
 
+/* Asked for every few polls, and said as often as a trouble is. */
+static void tell_no_key(struct agent *a, uint64_t now)
+{
+	if (now < a->key_told_at)
+		return;
+	a->key_told_at = now + 3600u * 1000u;
+	log_info("the server has no SSH key for this client yet: provision "
+		 "SSH on the client's page there; it is asked again");
+}
+
 static void failed(struct agent *a, enum call call, struct job *job,
     const struct net_reply *r, uint64_t now)
 {
@@ -344,8 +353,7 @@ static void failed(struct agent *a, enum call call, struct job *job,
 		trouble_end(&a->trouble, now);
 		job_is_gone(a, job);
 	} else if (call == CALL_SSH_KEY && answered && r->status == 404) {
-		log_info("the server has no SSH key for this client yet: "
-			 "provision SSH for it there; it is asked again");
+		tell_no_key(a, now);
 	} else if (r->result == NET_JSON) {
 		/* Not worth a pause: the next poll comes as ever. */
 		trouble_add(

@@ -273,8 +273,11 @@ static int check_env(const struct task *t, struct buf *why)
 int policy_check(const struct config *c, const struct task *t, struct buf *why)
 {
 	if (c->tasks != NULL && strcmp(c->tasks, "all") != 0 &&
-	    !in_words(t->type, c->tasks))
-		return refuse(why, "the task type", t->type);
+	    !in_words(t->type, c->tasks)) {
+		refuse(why, "the task type", t->type);
+		buf_adds(why, " ([policy] tasks)");
+		return -1;
+	}
 	if (t->kind == TASK_UPDATE_AGENT && !c->auto_update) {
 		buf_adds(why, "this agent does not install the server's "
 			      "script, and updates itself only with [agent] "

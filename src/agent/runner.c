@@ -282,7 +282,8 @@ static void give_up(struct agent *a, struct job *job, uint64_t now)
 		buf_adds(&text, worker_stop_sentence(job->stop));
 	else
 		buf_addf(&text,
-		    "no answer within %s: is one of the folders on a network "
+		    "no answer within %s: is one of the directories on a "
+		    "network "
 		    "drive or a disk that does not respond?",
 		    time);
 	kill(job->pid, SIGKILL);

@@ -265,8 +265,9 @@ static void send_report(struct agent *a, int64_t id, const struct buf *body)
 	    .first_byte_ms = STATUS_TIMEOUT_MS,
 	    .total_ms = STATUS_TIMEOUT_MS,
 	    .body_max = ANSWER_BODY_MAX};
-	log_debug("POST %s for job %lld (%u bytes)", STATUS_PATH, (long long)id,
-	    what->len);
+	log_debug("POST %s for job %lld (%u bytes) %s", STATUS_PATH,
+	    (long long)id, what->len,
+	    what->len < LOG_LINE_MAX ? buf_str(what) : "");
 	if (net_begin(a->reports, &request) == 0)
 		a->spool.sending = id;
 	buf_release(&brief);
@@ -393,9 +394,11 @@ static void settled(
 			 "job is gone",
 		    (long long)id);
 	else if (r->status == 400)
-		log_error(
-		    "job %lld: the server refuses its report (400): %.200s",
-		    (long long)id, r->body);
+		log_error("job %lld: the server refuses its report (400)%s: "
+			  "%.200s",
+		    (long long)id,
+		    a->spool.sending_memory ? "" : ", it is set aside as .bad",
+		    r->body);
 	else
 		log_info("job %lld: reported to the server", (long long)id);
 	finished(a, id, r->status == 400, now);

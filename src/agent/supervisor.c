@@ -130,7 +130,7 @@ static int open_agent(struct agent *a, char **argv)
 	update_open(a, argv);
 	a->signals = open_signals();
 	if (a->signals < 0) {
-		log_error("no signalfd: %s", strerror(errno));
+		log_error("cannot receive signals: %s", strerror(errno));
 		return -1;
 	}
 	a->alarm = clock_alarm_new();
@@ -404,7 +404,8 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 	if (poll(fds, JOBS + jobs, timeout) < 0) {
 		if (errno == EINTR)
 			return;
-		log_error("poll: %s; again in a second", strerror(errno));
+		log_error("cannot wait for events: %s; again in a second",
+		    strerror(errno));
 		nanosleep(&(struct timespec){1, 0}, NULL);
 		return;
 	}

@@ -1,7 +1,9 @@
 """Register, poll, liveness, the SSH key, check_jobs: the agent's daily round."""
 
+import os
 import platform
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -178,6 +180,26 @@ def test_fetches_the_ssh_key_and_tries_it(bbs: BBS, sshd: Sshd, agent: Agent) ->
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     info = (agent.etc / "ssh_info.json").read_text()
     assert str(sshd.port) in info and sshd.access.user in info
+
+
+def test_ssh_that_is_not_provisioned_yet(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
+    """Said once, shown as what it is, and asked about again."""
+
+    def shown() -> str:
+        return agent.call("status", "--root", str(agent.root)).stdout
+
+    agent.configure(bbs)
+    agent.start()
+    agent.wait_log("the server has no SSH key for this client yet: provision SSH on the client's page")
+    wait_for(lambda: "SSH key   none yet; the server is asked for one" in shown())
+    os.kill(agent.pid, signal.SIGHUP)
+    bbs.wait_request("ssh-key", 2)
+    bbs.wait_polls(2)
+    assert agent.log.count("no SSH key for this client") == 1
+    bbs.use_ssh(sshd.access)
+    os.kill(agent.pid, signal.SIGHUP)
+    agent.wait_log("the SSH connection works")
+    wait_for(lambda: "SSH key   accepted by the server" in shown())
 
 
 def test_a_stale_ssh_key_is_fetched_again(bbs: BBS, sshd: Sshd, agent: Agent) -> None:

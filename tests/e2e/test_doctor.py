@@ -535,6 +535,7 @@ def test_an_ordinary_user_may_not_read_the_key(bbs: BBS, sshd: Sshd, agent: Agen
             env=agent.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
     found = read(done.stdout, done.returncode)
+    found.expect("config", "fail", "Permission denied: run this as root")
     found.expect("ssh_key", "fail", "may not be read: run doctor as root")
     found.expect_skipped("ssh_key", "ssh")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bbsd import BBS
+from bbsd import BBS, CA
 from support.agent import BINARY, TOP
 from support.hosttree import Done, HostTree, Install
 
@@ -429,6 +429,12 @@ def test_only_root(place: Path) -> None:
         done = subprocess.run([binary, *verb.split()], user=65534, capture_output=True, text=True)
         assert done.returncode == 1
         assert "only root" in done.stderr
+    config = place / "config.ini"
+    config.touch(0o600)
+    for verb in ("run", "update"):
+        done = subprocess.run([binary, verb, "--config", config], user=65534, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr == f"bbs-agent: cannot read {config}: Permission denied: run this as root, or with sudo\n"
 
 
 # removed
@@ -458,3 +464,18 @@ def test_uninstall_goes_on_past_a_failure(install: Install) -> None:
     ]  # fmt: skip
     assert host.run("/tmp/bbs-agent uninstall --purge").code == 0
     assert not [n for n in host.files() if "bbs-agent" in n and not n.startswith("tmp/")]
+
+
+def test_what_it_says_of_a_certificate_helps(install: Install, place: Path) -> None:
+    """Keys of config.ini have options of their own here; the sum is a pin."""
+    host, bbs = install.host, install.bbs
+    other = CA(place / "other", "Somebody Else").cert.read_bytes()
+    host.write("etc/ssl/certs/ca-certificates.crt", other)
+    plain = f"--server {bbs.url} --key {bbs.api_key}"
+    done = install(plain)
+    refused(install, done, "for install ca_file is --ca-file, pin_sha256 is --pin")
+    pin = re.search(r"set pin_sha256 to its key \(([0-9a-f]{64})", done.err)
+    assert pin and "etc/bbs-agent" not in host.files(), done.err
+    done = install(f"{plain} --pin {pin[1]}")
+    assert done.code == 0, done.said
+    assert f"pin_sha256 = {pin[1]}\n" in host.read("etc/bbs-agent/config.ini")

@@ -73,7 +73,7 @@ def test_what_is_an_answer(faked: MakeFaked) -> None:
     assert {n: len(j.reports) for n, j in jobs.items()} == {n: a[2] for n, a in ANSWERS.items()}
     refused = jobs["the server's own 400"].id
     assert [path.name.split("-")[1] for path in aside(world.agent)] == [f"{refused}.json.bad"]
-    assert len(errors(world.agent, f"job {refused}: the server refuses its report (400)")) == 1
+    assert len(errors(world.agent, f"job {refused}: the server refuses its report (400), it is set aside as .bad: ")) == 1
     assert len(world.borg.runs()) == len(jobs) + 1
 
 

@@ -311,7 +311,9 @@ static void only_the_types_that_are_listed(void **state)
 	set(&config.tasks, "backup, restore,list_dir");
 	allow(browse);
 	allow(borg("backup", "\"create\"", ""));
-	refuse(borg("backup_dry_run", "\"create\"", ""), "backup_dry_run");
+	refuse(borg("backup_dry_run", "\"create\"", ""),
+	    "\"backup_dry_run\" is refused by this host's policy ([policy] "
+	    "tasks)");
 	refuse("{\"task\":\"update_borg\",\"job_id\":1}", "update_borg");
 	set(&config.tasks, "list_dirs list backup\trestore");
 	refuse(browse, "list_dir");
