@@ -17,8 +17,8 @@ struct history {
 };
 
 void history_load(struct agent *a);
-/* A job ended so. Of the report its result, flag and numbers count; reason: a
- * sentence of the agent's own, or NULL. A job that is there already is
+/* A job ended so. Of the report its result, flag, numbers and error_log (its
+ * gist) count; reason: a sentence of the agent's own, or NULL. A job that is there already is
  * replaced. */
 void history_add(struct agent *a, int64_t id, const struct report *r,
     const char *reason, uint64_t now);

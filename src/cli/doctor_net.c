@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Whoever waits for doctor shall not wait long; three retransmissions of a
@@ -179,13 +180,17 @@ enum found doctor_config(struct doctor *d, struct buf *out)
 	return FOUND_WARN;
 }
 
-/* "2026-11-25 07:01:04 UTC" */
-static void add_time(struct buf *out, int64_t seconds)
+/* "2026-11-25 08:01:04 CET" for a person, and UTC for a script. */
+static void add_time(const struct doctor *d, struct buf *out, int64_t seconds)
 {
-	char date[DATE_TEXT];
-	int second = (int)(seconds % DAY_S);
-	buf_addf(out, "%s %02d:%02d:%02d UTC", date_text(date, seconds),
-	    second / 3600, second / 60 % 60, second % 60);
+	struct tm tm = {0};
+	time_t t = (time_t)seconds;
+	bool utc = d->options->json || localtime_r(&t, &tm) == NULL;
+	if (utc)
+		(void)gmtime_r(&t, &tm);
+	buf_addf(out, "%04d-%02d-%02d %02d:%02d:%02d %s", tm.tm_year + 1900,
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    utc ? "UTC" : tm.tm_zone);
 }
 
 enum found doctor_clock(struct doctor *d, struct buf *out)
@@ -195,7 +200,7 @@ enum found doctor_clock(struct doctor *d, struct buf *out)
 	ask(d);
 	int64_t theirs = fact_time(d, NET_FACT_DATE);
 	int64_t begin = fact_time(d, NET_FACT_BEGIN);
-	add_time(out, now);
+	add_time(d, out, now);
 	if (now < BBS_RELEASED) {
 		buf_adds(out, " is before the day on which this program was "
 			      "made: set this host's clock");
@@ -203,7 +208,7 @@ enum found doctor_clock(struct doctor *d, struct buf *out)
 	}
 	if (theirs == 0 && begin > now) {
 		buf_adds(out, ", but the server's certificate begins on ");
-		add_time(out, begin);
+		add_time(d, out, begin);
 		buf_adds(out, ": set the clock of whichever is wrong");
 		return FOUND_FAIL;
 	}
