@@ -52,36 +52,9 @@ static const char words[][2][8] = {[FOUND_OK] = {"OK", "ok"},
 /* Where the text of a line begins. */
 #define INDENT 18
 
-/* A terminal would break words at its edge. What is longer than a line stays
- * whole, to be copied. */
-static void print_text(const struct term *t, char *text)
-{
-	struct buf word = BUF_INIT(16 * KIB);
-	unsigned width = !t->tty		? ~0u
-			 : t->cols > 2 * INDENT ? t->cols - INDENT
-						: INDENT;
-	for (unsigned at = 0; *text != '\0';) {
-		size_t n = strcspn(text, " ");
-		bool last = text[n] == '\0';
-		text[n] = '\0';
-		buf_reset(&word);
-		unsigned cells = term_add(t, &word, text, TERM_WHOLE);
-		if (at > 0 && cells >= width - at) {
-			printf("\n%*s", INDENT, "");
-			at = 0;
-		} else if (at > 0) {
-			putchar(' ');
-		}
-		fputs(buf_str(&word), stdout);
-		at = at + cells + 1 < width ? at + cells + 1 : width;
-		text += n + !last;
-	}
-	buf_release(&word);
-}
-
 static enum found check_all(struct doctor *d, struct json_writer *json)
 {
-	struct buf text = BUF_INIT(32 * KIB), line = BUF_INIT(64 * KIB);
+	struct buf text = BUF_INIT(32 * KIB), line = BUF_INIT(128 * KIB);
 	enum found worst = FOUND_OK;
 	struct term t;
 	term_look(&t, STDOUT_FILENO);
@@ -101,9 +74,8 @@ static enum found check_all(struct doctor *d, struct json_writer *json)
 			continue;
 		}
 		printf("%-5s %-11s ", words[found][0], checks[i].name);
-		if (text.len > 0)
-			print_text(&t, text.data);
-		putchar('\n');
+		term_wrap(&t, &line, buf_str(&text), INDENT);
+		puts(buf_str(&line));
 		fflush(stdout);
 	}
 	buf_release(&text);

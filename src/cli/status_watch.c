@@ -64,20 +64,21 @@ static void leave(struct watch *w)
 		tcsetattr(STDIN_FILENO, TCSANOW, &w->before);
 }
 
-/* Each line ends with what clears the rest of it, the last has no end: the
- * window would scroll. */
+/* What clears a line comes before its text: behind a full one, since lines do
+ * not wrap, it would take the last column. The last line has no end, with
+ * which the window would scroll. */
 static void add_screen(struct buf *out, const char *lines, unsigned rows)
 {
+	unsigned row = 0;
 	buf_adds(out, "\033[H");
-	for (unsigned row = 0; row < rows && *lines != '\0'; row++) {
+	for (; row < rows && *lines != '\0'; row++) {
 		size_t n = strcspn(lines, "\n");
-		if (row > 0)
-			buf_adds(out, "\r\n");
+		buf_adds(out, row > 0 ? "\r\n\033[K" : "\033[K");
 		buf_add(out, lines, n);
-		buf_adds(out, "\033[K");
 		lines += n + (lines[n] == '\n');
 	}
-	buf_adds(out, "\033[J");
+	if (row < rows)
+		buf_adds(out, "\r\n\033[J");
 }
 
 static void add_look(
@@ -88,7 +89,7 @@ static void add_look(
 		status_lines(&w->term, &look->s, clock_wall(),
 		    rows > 1 ? rows - 1 : rows, lines);
 	else
-		term_add(&w->term, lines, buf_str(&look->why), TERM_WHOLE);
+		term_wrap(&w->term, lines, buf_str(&look->why), 0);
 	if (rows == 0 && !look->told)
 		buf_addc(lines, '\n');
 	if (rows > 1)

@@ -137,6 +137,33 @@ unsigned term_add(
 	return used + tail;
 }
 
+void term_wrap(
+    const struct term *t, struct buf *out, const char *text, unsigned indent)
+{
+	struct buf word = BUF_INIT(4 * KIB), shown = BUF_INIT(16 * KIB);
+	unsigned cols = t->tty ? t->cols : TERM_WHOLE;
+	unsigned width = cols > 2 * indent ? cols - indent : indent;
+	for (unsigned at = 0; *text != '\0';) {
+		size_t n = strcspn(text, " ");
+		buf_reset(&word);
+		buf_reset(&shown);
+		buf_add(&word, text, n);
+		unsigned cells =
+		    term_add(t, &shown, buf_str(&word), TERM_WHOLE);
+		if (t->tty && at > 0 && cells >= width - at) {
+			buf_addf(out, "\n%*s", (int)indent, "");
+			at = 0;
+		} else if (at > 0) {
+			buf_addc(out, ' ');
+		}
+		buf_adds(out, buf_str(&shown));
+		at = at + cells + 1 < width ? at + cells + 1 : width;
+		text += n + (text[n] == ' ');
+	}
+	buf_release(&word);
+	buf_release(&shown);
+}
+
 void term_column(
     const struct term *t, struct buf *out, const char *text, unsigned cells)
 {

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,31 @@ def test_on_a_terminal(agent: Agent) -> None:
     joined = "\n".join(lines).replace("\n" + 18 * " ", " ")
     moment = r"\d\d:\d\d:\d\d|[\d.]+ GB"
     assert re.sub(moment, "", joined) == re.sub(moment, "", whole.rstrip("\n"))
+
+
+def test_times_and_letters_are_the_readers(place: Path, ca: CA, agent: Agent) -> None:
+    """And a script's are UTC and UTF-8. A server's certificate is text from
+    outside: it steers no terminal."""
+    cert = Cert(place / "odd.pem", place / "odd.key")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8",
+            "-subj", "/CN=Zürich\u202e\u009b2J", "-days", "30", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", cert.key, "-out", cert.chain)  # fmt: skip
+    with server(place, agent, ca, cert) as bbs:
+        agent.configure(bbs, server={"ca_file": None, "pin_sha256": spki_pin(cert.chain)})
+        agent.env["TZ"] = "ABC-5:30"
+        before = time.time()
+        done = agent.call("doctor", "--root", str(agent.root))
+        there = {time.strftime("%Y-%m-%d %H:%M", time.gmtime(t + 19800)) for t in (before, time.time())}
+        clock = next(line for line in done.stdout.splitlines() if line.startswith("OK    clock"))
+        assert clock.split("clock")[1].strip()[:16] in there and " ABC, as on the server" in clock
+        assert "Zürich?" in done.stdout and "\u202e" not in done.stdout
+        assert "\u009b" not in done.stdout and "\\xc2\\x9b2J" in done.stdout
+        agent.env["LC_ALL"] = "C"
+        plain = agent.call("doctor", "--root", str(agent.root)).stdout
+        assert plain.isascii() and "Z?rich?" in plain
+        found = doctor(agent)
+        found.expect("clock", "ok", " UTC, as on the server")
+        found.expect("tls", "ok", "Zürich")
 
 
 # config.ini
@@ -385,6 +411,8 @@ def test_another_program(bbs: BBS, agent: Agent) -> None:
     bbs.fault("ssh-key", "not_http")
     agent.configure(bbs)
     doctor(agent).expect("http", "fail", "not HTTP", "SSH-2.0", "check the port")
+    bbs.fault("ssh-key", "text", body="hello")
+    doctor(agent).expect("http", "fail", 'begins "hello" (JSON: ', "check [server] url")
 
 
 def test_a_wrong_address(bbs: BBS, agent: Agent) -> None:
@@ -401,6 +429,17 @@ def test_a_wrong_api_key(bbs: BBS, agent: Agent) -> None:
     found.expect("api_key", "fail", "refuses the API key (401)", "copy it again")
 
 
+def test_a_captive_portal_with_a_certificate(place: Path, agent: Agent) -> None:
+    """Who asks by https gets the certificate of the login page: that of a
+    name that nobody here knows."""
+    portal = CA(place / "public")
+    with server(place, agent, portal, portal.issue("portal", hosts=("login.hotel.example",))):
+        found = doctor(agent)
+        found.expect("tls", "fail", "not made out to it but to login.hotel.example",
+                     "a network's login page (captive portal)")  # fmt: skip
+        found.expect_skipped("tls", "http", "api_key")
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -412,7 +451,8 @@ def test_a_captive_portal(bbs: BBS, agent: Agent, kind: str, options: dict[str, 
     bbs.fault("ssh-key", kind, **options)
     agent.configure(bbs)
     found = doctor(agent)
-    found.expect("http", "fail", "login page (captive portal)", "[server] url")
+    found.expect("http", "fail", "login page (captive portal) of this network?", "[server] url")
+    assert "JSON" not in found["http"][1], "a person is to understand it"
     found.expect("clock", "ok", "as on the server")
 
 

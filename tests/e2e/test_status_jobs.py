@@ -1,6 +1,7 @@
 """`bbs-agent status`: the job that runs, and the last ten, which outlive the
 agent."""
 
+import json
 import re
 import signal
 import time
@@ -84,7 +85,7 @@ def test_the_last_ten_jobs_outlive_a_restart(faked: MakeFaked) -> None:
 def test_how_jobs_end(faked: MakeFaked) -> None:
     world = faked(
         "if 'warn' in ' '.join(sys.argv): message('cannot read it'); summary(); sys.exit(1)\n"
-        "if 'bad' in ' '.join(sys.argv): sys.exit(2)\n"
+        "if 'bad' in ' '.join(sys.argv): message('Repository /r does not exist.', 'ERROR'); sys.exit(2)\n"
         "if 'slow' in ' '.join(sys.argv): progress(1, 1); time.sleep(60)\n" + COMPLETE
     )
     good = world.order()
@@ -105,8 +106,12 @@ def test_how_jobs_end(faked: MakeFaked) -> None:
     assert by_id[refused.id]["result"] == "failed" and by_id[refused.id]["reason"]
     assert by_id[slow.id]["reason"] == "Cancelled by user"
     shown = status(world.agent).stdout
-    for part in ("warnings", "failed", "Cancelled by user"):
+    for part in ("warnings  ", "failed    Repository /r does not exist.\n",
+                 "failed    Cancelled by user\n"):  # fmt: skip
         assert part in shown, shown
+    kept = {j["job_id"]: j["error"] for j in json.loads((world.agent.var / "history.json").read_text())["history"]}
+    assert kept == {good.id: None, warn.id: "cannot read it", bad.id: "Repository /r does not exist.",
+                    refused.id: None, slow.id: None}  # fmt: skip
 
 
 def test_a_crash_leaves_its_job_in_the_list(faked: MakeFaked) -> None:
@@ -118,6 +123,7 @@ def test_a_crash_leaves_its_job_in_the_list(faked: MakeFaked) -> None:
     world.bbs.wait_status(job, 30)
     found = wait_told(world.agent, lambda s: s["history"])["history"][0]
     assert (found["job_id"], found["type"], found["result"]) == (job.id, "backup", "failed")
+    assert re.search(rf" {job.id} backup .* failed +Interrupted: ", status(world.agent).stdout)
 
 
 def test_browsing_is_no_job_of_the_list(faked: MakeFaked) -> None:
