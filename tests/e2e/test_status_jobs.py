@@ -19,14 +19,18 @@ def test_a_running_backup_has_a_bar(faked: MakeFaked) -> None:
     world = faked(HALF_WAY)
     job = world.order(expected_files=1000)
     wait_told(world.agent, lambda s: s["jobs"] and (s["jobs"][0]["files"] or 0) >= 600)
-    found = wait_told(world.agent, lambda s: (s["jobs"][0]["bytes_per_s"] or 0) > 0)
+    found = wait_told(world.agent, lambda s: s["jobs"][0]["bytes_per_s"] and s["jobs"][0]["seconds_left"])
     running = found["jobs"][0]
+    # 1.5 MB in the 1.1 s between borg's two words; less than half a second is no measure
+    assert 0 < running["bytes_per_s"] < 3_200_000
+    # 400 of 1,000 files take two thirds of what the others took
+    assert running["seconds_left"] <= time.time() - seconds(running["started"]) + 1
     assert running["job_id"] == job.id and running["state"] == "running"
     assert running["archive"] and running["files_total"] == 1000
     shown = on_terminal(world.agent)
     assert fits(shown), shown
     assert re.search(r"\[#{24}-{16}\]  60 %", shown), shown
-    assert re.search(r"600 of 1,000 files, 3\.0 MB, [\d.]+ .?B/s", shown), shown
+    assert re.search(r"600 of 1,000 files, 3\.0 MB, [\d.]+ .?B/s, .* left$", shown, re.M), shown
     assert re.search(rf"Job +{job.id} backup for", shown), shown
     (world.borg.dir / "go").touch()
     world.bbs.wait_status(job, 30)
