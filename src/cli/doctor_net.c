@@ -212,6 +212,12 @@ enum found doctor_clock(struct doctor *d, struct buf *out)
 		buf_adds(out, ": set the clock of whichever is wrong");
 		return FOUND_FAIL;
 	}
+	int64_t end = fact_time(d, NET_FACT_END);
+	if (theirs == 0 && end != 0 && end < now) {
+		buf_adds(out, ": is that right? By it the server's "
+			      "certificate has expired");
+		return FOUND_WARN;
+	}
 	if (theirs == 0) {
 		buf_adds(out, "; not compared with the server's");
 		return FOUND_OK;

@@ -29,8 +29,8 @@ void term_look(struct term *t, int fd)
 	struct winsize size = {0};
 	const char *none = getenv("NO_COLOR"), *kind = getenv("TERM");
 	t->tty = isatty(fd) != 0;
-	t->colour = t->tty && (none == NULL || none[0] == '\0') &&
-		    kind != NULL && strcmp(kind, "dumb") != 0;
+	t->moves = t->tty && kind != NULL && strcmp(kind, "dumb") != 0;
+	t->colour = t->moves && (none == NULL || none[0] == '\0');
 	t->utf8 = is_utf8_locale();
 	if (t->tty)
 		(void)ioctl(fd, TIOCGWINSZ, &size);

@@ -9,7 +9,8 @@
 
 struct term {
 	bool tty;
-	bool colour; /* a terminal, no NO_COLOR, no TERM=dumb */
+	bool moves;  /* one whose screen can be drawn again: no TERM=dumb */
+	bool colour; /* such a terminal, and no NO_COLOR */
 	bool utf8;   /* the locale's characters are those of UTF-8 */
 	unsigned rows, cols;
 };

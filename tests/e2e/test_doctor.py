@@ -25,6 +25,7 @@ import pytest
 from bbsd import BBS, CA, Cert, spki_pin
 from bbsd.ca import openssl
 from support.agent import Agent
+from support.clock import YEAR, Clock
 from support.dropbear import Dropbear, only_dropbear
 from support.hosttree import HostTree
 from support.nginx import Nginx
@@ -305,6 +306,23 @@ def test_the_name_is_not_found(place: Path, agent: Agent, answers: str, words: s
     found.expect_skipped("dns", "tcp", "tls", "http", "api_key")
 
 
+def test_each_address_of_a_name(place: Path, bbs: BBS, agent: Agent) -> None:
+    tried = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    if tried.returncode != 0:
+        pytest.skip("no mounts of its own can be made here")
+    hosts = place / "hosts"
+    hosts.write_text("127.0.0.1 twin.example\n127.0.0.9 twin.example\n::1 twin.example\n")
+    agent.configure(bbs, server={"url": f"https://twin.example:{bbs.port}"})
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts),
+         *agent.command("doctor", "--json")],
+        env=agent.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
+    )  # fmt: skip
+    found = read(done.stdout, done.returncode)
+    found.expect("dns", "ok", "twin.example: ", "127.0.0.1", "127.0.0.9", "::1")
+    found.expect("tls", "fail", "the certificate of twin.example is not made out to it")
+
+
 # certificates
 
 
@@ -332,7 +350,7 @@ def test_certificates(place: Path, ca: CA, agent: Agent, kind: str) -> None:
         found.expect("tls", "fail", *words, "it shows: ", "signed by bbsd test root")
         found.expect_skipped("tls", "http", "api_key")
         early = kind == "not yet valid"
-        found.expect("clock", "fail" if early else "ok")
+        found.expect("clock", "fail" if early else "warn" if kind == "expired" else "ok")
         assert bbs.requests() == [], "the key was sent to a server that is not trusted"
 
 
@@ -422,6 +440,27 @@ def test_a_wrong_address(bbs: BBS, agent: Agent) -> None:
     found.expect_skipped("http", "api_key")
 
 
+def test_an_agent_that_gets_no_answer(bbs: BBS, agent: Agent) -> None:
+    agent.configure(bbs)
+    bbs.fault("register", "error_500", times=1000)
+    agent.start()
+    agent.wait_log("answers 500")
+    found = doctor(agent)
+    found.expect("api_key", "ok")
+    found.expect("poll", "warn", f"agent {agent.pid} asks for tasks, but the server has not answered it yet")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(403, "refuses the API key (403)"), (429, "asks for fewer requests (429)")]
+)
+def test_a_server_that_turns_the_key_away(bbs: BBS, agent: Agent, code: int, words: str) -> None:
+    bbs.fault("ssh-key", "status", code=code)
+    agent.configure(bbs)
+    found = doctor(agent)
+    found.expect("http", "ok")
+    found.expect("api_key", "fail", words)
+
+
 def test_a_wrong_api_key(bbs: BBS, agent: Agent) -> None:
     agent.configure(bbs, server={"api_key": "wrong" * 8})
     found = doctor(agent)
@@ -472,6 +511,26 @@ def test_a_wrong_clock(bbs: BBS, agent: Agent, seconds: int, state: str, words: 
     found = doctor(agent)
     found.expect("clock", state, words, "NTP")
     found.expect("http", "ok")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clock", "tls"),
+    [
+        (-10 * YEAR, "is before the day on which this program was made: set this host's clock",
+         "which is before this program was made: set the clock"),
+        (-2 * 86400, "but the server's certificate begins on", "set the clock"),
+        (YEAR, "is that right? By it the server's certificate has expired", "expired on"),
+    ],
+)  # fmt: skip
+def test_this_hosts_clock_is_wrong(
+    bbs: BBS, ca: CA, agent: Agent, place: Path, seconds: int, clock: str, tls: str
+) -> None:
+    """Its own, not the server's: nothing gets as far as to be compared."""
+    with server(place, agent, ca, ca.issue("today", start_days=-1, end_days=90)):
+        Clock(agent).is_set(seconds)
+        found = doctor(agent)
+        found.expect("clock", "fail" if seconds < 0 else "warn", clock)
+        found.expect("tls", "fail", tls, "this host's clock says")
 
 
 # proxies
@@ -605,6 +664,21 @@ def test_sshd_is_gone(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
 
 
 # this host
+
+
+@pytest.mark.parametrize(
+    ("lc_all", "lang", "words"),
+    [
+        ("", "de_DE.UTF-8", "borg runs with de_DE.UTF-8"),
+        ("C", "de_DE.UTF-8", 'borg runs with C.UTF-8 in place of "C"'),
+        ("", "", 'borg runs with C.UTF-8 in place of ""'),
+    ],
+)
+def test_the_locale(bbs: BBS, agent: Agent, lc_all: str, lang: str, words: str) -> None:
+    agent.configure(bbs)
+    agent.env |= {"LC_ALL": lc_all, "LANG": lang}
+    found = doctor(agent)
+    found.expect("locale", "ok", words)
 
 
 def test_no_borg(bbs: BBS, agent: Agent) -> None:

@@ -42,7 +42,9 @@ def test_watch_follows(faked: MakeFaked, terminal: Terminal) -> None:
     terminal.wait(rf"{job.id} backup .* completed")
     # the agent ends, and comes back
     agent.stop()
-    terminal.wait("bbs-agent is not running")
+    shown = terminal.wait("bbs-agent is not running")
+    assert "bbs-agent doctor says what is wrong" in " ".join(shown.split()), shown
+    assert "q ends" in shown
     agent.start()
     terminal.wait(rf"pid {agent.pid}\b")
     # the window changes
@@ -154,6 +156,17 @@ def test_colour_and_its_absence(started: Agent, terminal: Terminal) -> None:
     watch(started, terminal, "NO_COLOR=1")
     terminal.wait("answered")
     assert "\033[" not in terminal.screen("-e")
+
+
+def test_a_terminal_that_only_prints(started: Agent, terminal: Terminal) -> None:
+    """Such as an editor's: the text again and again, and the keys all the same."""
+    wait_told(started, lambda s: s["server"]["answered"])
+    watch(started, terminal, "TERM=dumb")
+    terminal.wait(r"(?s)bbs-agent 3.*\nbbs-agent 3")
+    assert terminal.run("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}") == "0 1 1\n"
+    assert "\033[" not in terminal.screen("-e")
+    terminal.type("q")
+    terminal.wait(r"(?m)^[$#] *$")
 
 
 def test_watch_without_a_terminal(started: Agent, place: Path) -> None:
