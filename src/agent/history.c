@@ -155,6 +155,8 @@ static void add(struct agent *a, int64_t id, const struct report *r,
 	    copy(job != NULL ? job->task.archive_name : r->archive_name);
 	p.result = copy(results[r->result]);
 	p.reason = copy(reason);
+	if (reason == NULL && r->error_log != NULL && r->error_log[0] != '\0')
+		p.error = copy(r->error_log);
 	p.repository = find_repository(job);
 	if (job != NULL && job->started_at != 0)
 		p.started = clock_wall() -
@@ -190,7 +192,12 @@ void history_add_report(
 		int result = json_get(&j, 0, "result");
 		char *archive =
 		    json_strdup(&j, json_get(&j, 0, "archive_name"));
+		struct buf log = BUF_INIT(REPORT_BODY_MAX);
+		struct buf gist = BUF_INIT(4 * KIB);
+		(void)json_text(&j, json_get(&j, 0, "error_log"), &log);
+		report_gist(buf_str(&log), &gist);
 		struct report r = {.archive_name = archive,
+		    .error_log = buf_str(&gist),
 		    .is_backup = archive != NULL,
 		    .result =
 			json_is(&j, result, "completed") ? REPORT_COMPLETED
@@ -203,6 +210,8 @@ void history_add_report(
 		    .deduplicated_size = number_of(&j, "deduplicated_size")};
 		add(a, id, &r, NULL, ended);
 		free(archive);
+		buf_release(&log);
+		buf_release(&gist);
 	}
 	json_release(&j);
 }
