@@ -170,10 +170,16 @@ static void check_jobs(
     struct agent *a, const struct json *j, bool is_heartbeat, uint64_t now)
 {
 	int list = json_get(j, 0, "check_jobs");
-	int tasks = json_get(j, 0, "tasks");
+	int tasks = json_get(j, 0, "tasks"), count = 0;
 	for (int e = json_first(j, list); e != JSON_NONE;
 	     e = json_next(j, list, e)) {
 		int64_t id;
+		if (count++ == TASKS_MAX) {
+			log_warning("the server asks about %d jobs; only the "
+				    "first %d are looked at",
+			    json_count(j, list), TASKS_MAX);
+			break;
+		}
 		if (json_int(j, e, &id) != 0 || id <= 0)
 			continue;
 		struct job *job = jobs_find(&a->jobs, id);
@@ -181,7 +187,7 @@ static void check_jobs(
 			if (named_in(j, tasks, id) || update_has(a, id) ||
 			    spool_has(a, id) ||
 			    jobs_was_done(&a->jobs, id, now) ||
-			    recovery_has(a, id))
+			    recovery_has(a, id) || spool_is_full(a))
 				continue;
 			log_warning("job %lld: the server asks about it, but "
 				    "it does not run here: reported as "
@@ -215,6 +221,8 @@ void answers_tasks(struct agent *a, const struct json *j, uint64_t now)
 		return;
 	}
 	trouble_end(&a->trouble, now);
+	if (!a->registered && a->register_at == CLOCK_NEVER)
+		a->register_at = now;
 	update_answered(a);
 	a->polls_done++;
 	if (now < a->spool.watch_until &&

@@ -310,6 +310,20 @@ static void job_is_gone(struct agent *a, struct job *job)
 		forget_job(a, job);
 }
 
+/* After an outage the server is told anew who we are. Where a poll met it, one
+ * is to work before: it may be all that the server fails at. */
+static void after_outage(struct agent *a, enum call call, int status)
+{
+	bool poll = call == CALL_TASKS;
+	if (status != 0 && (status < 500 || !poll))
+		return;
+	if (poll)
+		a->poll_at = a->trouble.hold_until;
+	if (!poll || a->registered)
+		a->register_at = poll ? CLOCK_NEVER : 0;
+	a->registered = false;
+}
+
 /* Asked for every few polls, and said as often as a trouble is. */
 static void tell_no_key(struct agent *a, uint64_t now)
 {
@@ -349,13 +363,7 @@ static void failed(struct agent *a, enum call call, struct job *job,
 		trouble_add(&a->trouble,
 		    key ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, buf_str(&text),
 		    a->poll_interval, r->retry_after, now);
-		/* After an outage the server is told anew who we are. Where
-		 * one call alone fails, the others must have their turn. */
-		bool down = r->status >= 500 && call == CALL_TASKS;
-		if (!answered || down) {
-			a->registered = false;
-			a->register_at = 0;
-		}
+		after_outage(a, call, answered ? r->status : 0);
 	}
 	if (call == CALL_REGISTER || call == CALL_TASKS)
 		a->once_failed = true;

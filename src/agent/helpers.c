@@ -125,6 +125,7 @@ static void take_host(struct agent *a, struct unpack *u, uint64_t now)
 	size_t len = 0;
 	uint64_t stamp = unpack_u64(u);
 	const char *body = unpack_bytes(u, &len);
+	const char *why = unpack_bytes(u, NULL);
 	if (unpack_end(u) != 0 || body == NULL)
 		return;
 	bool changed =
@@ -136,8 +137,7 @@ static void take_host(struct agent *a, struct unpack *u, uint64_t now)
 	/* The server is just being told the old one. */
 	if (changed && a->call == CALL_REGISTER && a->renewal == RENEWAL_NONE)
 		a->renewal = RENEWAL_KNOWN;
-	if (changed)
-		statusfile_host(a);
+	statusfile_host(a, why);
 	if (a->renewal == RENEWAL_LOOKING)
 		a->renewal = RENEWAL_KNOWN;
 	if (a->registered && (changed || a->renewal == RENEWAL_KNOWN))

@@ -10,6 +10,7 @@
 #include "bbs/report.h"
 #include "bbs/task.h"
 #include "job/message.h"
+#include "job/stall.h"
 #include <sys/types.h>
 
 enum job_state {
@@ -37,6 +38,7 @@ struct job {
 	uint64_t final_at;   /* FINAL came, 0: not yet */
 	uint64_t info_by;    /* its report waits for info until then; 0: no */
 	uint64_t give_up_at; /* it hangs if it runs then, 0: it never does */
+	struct stall stall;  /* of the worker itself, not of what it runs */
 
 	/* what the server knows and is to know */
 	struct progress progress;

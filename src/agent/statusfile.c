@@ -41,6 +41,7 @@ void statusfile_close(struct agent *a)
 	free(s->ssh_text);
 	free(s->borg_version);
 	free(s->borg_path);
+	free(s->borg_failing);
 	free(s->update);
 	history_release(&a->history);
 }
@@ -64,10 +65,12 @@ void statusfile_ssh(struct agent *a, enum ssh_test result, const char *text)
 	replace(&s->ssh_text, strndup(text, 400));
 }
 
-void statusfile_host(struct agent *a)
+void statusfile_host(struct agent *a, const char *why)
 {
 	struct statusfile *s = &a->status;
 	struct json j = JSON_INIT;
+	bool fails = why != NULL && why[0] != '\0';
+	replace(&s->borg_failing, fails ? strdup(why) : NULL);
 	if (json_parse(&j, buf_str(&a->host), a->host.len) == 0) {
 		replace(&s->borg_version,
 		    json_strdup(&j, json_get(&j, 0, "borg_version")));
@@ -301,8 +304,9 @@ static void encode(struct agent *a, uint64_t now, struct buf *out)
 		a->want_key && f->ssh_checked == 0 ? "missing" : f->ssh_state,
 	    .ssh_text = f->ssh_text,
 	    .ssh_checked = f->ssh_checked,
-	    .borg_version = f->borg_path != NULL ? f->borg_version : NULL,
+	    .borg_version = f->borg_failing == NULL ? f->borg_version : NULL,
 	    .borg_path = f->borg_path,
+	    .borg_failing = f->borg_failing,
 	    .update = say_update(a)};
 	fill_server(&s, a, now, wall);
 	fill_policy(&s, a->config);

@@ -22,7 +22,7 @@ struct statusfile {
 	const char *ssh_state;
 	char *ssh_text;
 	int64_t ssh_checked;
-	char *borg_version, *borg_path;
+	char *borg_version, *borg_path, *borg_failing;
 	char *update;	  /* what became of the last one */
 	uint64_t changes; /* of what stands above */
 };
@@ -35,10 +35,10 @@ uint64_t statusfile_due(const struct agent *a);
 void statusfile_close(struct agent *a);
 
 /* What is told of by whoever hears it: the SSH test, the host's data (borg's
- * in it), an update, and a job's progress, before it is taken over into the
- * table. */
+ * in it, and why it cannot be used or ""), an update, and a job's progress,
+ * before it is taken over into the table. */
 void statusfile_ssh(struct agent *a, enum ssh_test result, const char *text);
-void statusfile_host(struct agent *a);
+void statusfile_host(struct agent *a, const char *why);
 /* What became of the last update: a sentence, or NULL. */
 void statusfile_update(struct agent *a, const char *text);
 void statusfile_progress(

@@ -38,9 +38,6 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "job/borgenv.h"
-#include "job/hook_env.h"
-#include "job/secretfile.h"
 #include "setup/lockfile.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -131,9 +128,6 @@ static int open_agent(struct agent *a, char **argv)
 	if (open_dirs(a->paths) != 0 || take_lock(a) != 0)
 		return -1;
 	update_open(a, argv);
-	borgenv_forget_keys(a->paths);
-	hook_env_forget(a->paths, 0);
-	secretfile_forget_all(a->paths);
 	a->signals = open_signals();
 	if (a->signals < 0) {
 		log_error("cannot receive signals: %s", strerror(errno));
@@ -335,6 +329,7 @@ static void do_what_is_due(struct agent *a)
 	calls_begin(a, now);
 	fetch_begin(a, now);
 	spool_begin(a, now);
+	history_save(a);
 	statusfile_write(a, now);
 }
 

@@ -38,7 +38,12 @@ int json_escape(struct buf *out, const char *text, size_t len)
 		} else {
 			n = text_utf8_at(text, (size_t)(end - text));
 			n = n > 0 ? n : 1;
-			rc = text_add_utf8(out, text, n);
+			/* A terminal obeys U+009B as it does ESC [. */
+			unsigned char next =
+			    n == 2 ? (unsigned char)text[1] : 0;
+			rc = *text == '\xc2' && next < 0xa0 && n == 2
+				 ? json_escape_byte(out, next)
+				 : text_add_utf8(out, text, n);
 			text += n;
 		}
 		if (rc != 0)

@@ -5,11 +5,15 @@
  */
 #include "bbs/report.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "bbs/treecut.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Of each line: three rows of a terminal. */
+#define GIST_MAX 240
 
 static int64_t clamp_files(int64_t n)
 {
@@ -186,14 +190,34 @@ int progress_encode(const struct progress *p, int64_t job_id, const char *level,
 	return out->failed ? -1 : 0;
 }
 
+void report_gist(const char *error_log, struct buf *out)
+{
+	for (int lines = 0; *error_log != '\0' && lines < 2;) {
+		size_t n = strcspn(error_log, "\n");
+		/* The steps that led to an error are for its programmer. */
+		if (n > 0 && *error_log != ' ' &&
+		    !text_starts(error_log, "Traceback (")) {
+			buf_adds(out, lines++ > 0 ? "; " : "");
+			log_redact(
+			    out, error_log, text_cut(error_log, n, GIST_MAX));
+		}
+		error_log += n + (error_log[n] == '\n');
+	}
+}
+
 void report_pack(const struct report *r, struct buf *out)
 {
+	struct buf gist = BUF_INIT(4 * GIST_MAX);
+	if (r->error_log != NULL)
+		report_gist(r->error_log, &gist);
 	pack_u64(out, (uint64_t)r->result);
 	pack_u64(out, r->had_warnings);
 	pack_u64(out, r->is_backup);
 	pack_u64(out, (uint64_t)r->files_processed);
 	pack_u64(out, (uint64_t)r->bytes_processed);
 	pack_u64(out, (uint64_t)r->deduplicated_size);
+	pack_str(out, buf_str(&gist));
+	buf_release(&gist);
 }
 
 int report_unpack(struct report *r, struct unpack *u)
@@ -205,6 +229,7 @@ int report_unpack(struct report *r, struct unpack *u)
 	r->files_processed = (int64_t)unpack_u64(u);
 	r->bytes_processed = (int64_t)unpack_u64(u);
 	r->deduplicated_size = (int64_t)unpack_u64(u);
+	r->error_log = unpack_bytes(u, NULL);
 	if (u->failed || result > REPORT_ABANDONED)
 		return -1;
 	r->result = (enum report_result)result;

@@ -44,8 +44,13 @@ size_t report_least(
 int report_shorten(
     const char *body, size_t len, unsigned times, struct buf *out);
 
-/* Of a report its result and its numbers, from a worker to the supervisor; of
- * what was unpacked the rest is 0. 0 or -1. */
+/* Of an error_log what a person wants first, in one line: its first two lines;
+ * of a traceback the one that names the error. Secrets that the log knows are
+ * hidden. Appends. */
+void report_gist(const char *error_log, struct buf *out);
+/* Of a report its result, its numbers and the gist of error_log, from a worker
+ * to the supervisor; of what was unpacked the rest is 0, and its text is the
+ * message's. 0 or -1. */
 void report_pack(const struct report *r, struct buf *out);
 int report_unpack(struct report *r, struct unpack *u);
 

@@ -25,7 +25,8 @@ enum shape_name {
 	POLICY,
 	SANDBOX,
 	JOB,
-	PAST
+	PAST,
+	KEPT
 };
 
 struct member {
@@ -57,8 +58,9 @@ static const struct member members[] = {
     {"update", TEXT, 0, AT(update)},
     {"jobs_waiting", NUMBER, 0, AT(jobs_waiting)},
     {"jobs", LIST, JOB, AT(job)},
-    /* FILE_HISTORY: the last one of the whole */
     {"history", LIST, PAST, AT(past)},
+    /* FILE_HISTORY, which nobody but root reads */
+    {"history", LIST, KEPT, AT(past)},
     /* SERVER */
     {"url", TEXT, 0, AT(url)},
     {"answered", TIME, 0, AT(answered)},
@@ -72,6 +74,7 @@ static const struct member members[] = {
     /* BORG */
     {"version", TEXT, 0, AT(borg_version)},
     {"path", TEXT, 0, AT(borg_path)},
+    {"reason", TEXT, 0, AT(borg_failing)},
     /* REPORTS */
     {"waiting", NUMBER, 0, AT(reports)},
     {"reason", TEXT, 0, AT(reports_failing)},
@@ -99,7 +102,7 @@ static const struct member members[] = {
     {"bytes_total", NUMBER, 0, JOB_AT(bytes_total)},
     {"bytes_per_s", NUMBER, 0, JOB_AT(rate)},
     {"seconds_left", NUMBER, 0, JOB_AT(left)},
-    /* PAST */
+    /* PAST; KEPT, with one more */
     {"job_id", NUMBER, 0, PAST_AT(id)},
     {"type", TEXT, 0, PAST_AT(type)},
     {"archive", TEXT, 0, PAST_AT(archive)},
@@ -112,6 +115,7 @@ static const struct member members[] = {
     {"files", NUMBER, 0, PAST_AT(files)},
     {"bytes", NUMBER, 0, PAST_AT(bytes)},
     {"stored_bytes", NUMBER, 0, PAST_AT(stored)},
+    {"error", TEXT, 0, PAST_AT(error)},
 };
 
 /* Where in the table, and of a list: its elements and where their number is. */
@@ -120,18 +124,20 @@ static const struct shape {
 	unsigned short size, used;
 } shapes[] = {
     [FILE_WHOLE] = {0, 18, 1, 0, 0},
-    [FILE_HISTORY] = {17, 1, 1, 0, 0},
-    [SERVER] = {18, 5, 1, 0, 0},
-    [SSH] = {23, 3, 1, 0, 0},
-    [BORG] = {26, 2, 1, 0, 0},
-    [REPORTS] = {28, 2, 1, 0, 0},
-    [POLICY] = {30, 6, 1, 0, 0},
-    [SANDBOX] = {36, 3, 1, 0, 0},
-    [JOB] = {39, 12, STATUS_JOBS_MAX, sizeof(struct status_job), AT(job_count)},
-    [PAST] = {51, 12, STATUS_PAST_MAX, sizeof(struct status_past),
+    [FILE_HISTORY] = {18, 1, 1, 0, 0},
+    [SERVER] = {19, 5, 1, 0, 0},
+    [SSH] = {24, 3, 1, 0, 0},
+    [BORG] = {27, 3, 1, 0, 0},
+    [REPORTS] = {30, 2, 1, 0, 0},
+    [POLICY] = {32, 6, 1, 0, 0},
+    [SANDBOX] = {38, 3, 1, 0, 0},
+    [JOB] = {41, 12, STATUS_JOBS_MAX, sizeof(struct status_job), AT(job_count)},
+    [PAST] = {53, 12, STATUS_PAST_MAX, sizeof(struct status_past),
+	AT(past_count)},
+    [KEPT] = {53, 13, STATUS_PAST_MAX, sizeof(struct status_past),
 	AT(past_count)},
 };
-_Static_assert(sizeof(members) / sizeof(members[0]) == 51 + 12,
+_Static_assert(sizeof(members) / sizeof(members[0]) == 53 + 13,
     "the shapes name every member");
 
 static const char *text_at(const void *at)
@@ -355,7 +361,8 @@ static void free_shape(enum shape_name which, char *base)
 	const struct shape *s = &shapes[which];
 	for (int i = 0; i < s->count; i++) {
 		const struct member *m = &members[s->first + i];
-		const struct shape *of = &shapes[m->shape];
+		enum shape_name list = m->shape == PAST ? KEPT : m->shape;
+		const struct shape *of = &shapes[list];
 		char *at = base + m->offset, *text;
 		if (m->kind == TEXT) {
 			memcpy(&text, at, sizeof(text));
@@ -364,7 +371,7 @@ static void free_shape(enum shape_name which, char *base)
 			free_shape(m->shape, base);
 		}
 		for (int e = 0; m->kind == LIST && e < count_of(of, base); e++)
-			free_shape(m->shape, at + (size_t)e * of->size);
+			free_shape(list, at + (size_t)e * of->size);
 	}
 }
 
@@ -376,6 +383,6 @@ void status_release(struct status *s)
 
 void status_past_release(struct status_past *p)
 {
-	free_shape(PAST, (char *)p);
+	free_shape(KEPT, (char *)p);
 	memset(p, 0, sizeof(*p));
 }

@@ -38,6 +38,7 @@ struct status_past {
 	const char *repository; /* repository.h: without a password */
 	int64_t started, ended;
 	int64_t files, bytes, stored; /* stored: after deduplication */
+	const char *error; /* report_gist; for root alone, in history.json */
 };
 
 struct status {
@@ -57,7 +58,8 @@ struct status {
 	const char *ssh_text;
 	int64_t ssh_checked;
 	const char *borg_version, *borg_path;
-	int64_t reports; /* that wait for the server */
+	const char *borg_failing; /* a sentence: why it cannot be used */
+	int64_t reports;	  /* that wait for the server */
 	const char *reports_failing;
 
 	/* as in config.ini; NULL: anything */

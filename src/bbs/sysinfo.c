@@ -241,13 +241,12 @@ static void put_borg_source(struct json_writer *w, const struct paths *p)
 }
 
 static void put_borg(struct json_writer *w, const struct config *c,
-    const struct paths *p, int stop_fd)
+    const struct paths *p, int stop_fd, struct buf *why)
 {
 	struct buf path = BUF_INIT(PATH_MAX), version = BUF_INIT(256);
-	struct buf why = BUF_INIT(1024);
-	if (borgbin_find(c->borg_path, &path, &why) != 0 ||
-	    borgbin_version(buf_str(&path), stop_fd, &version, &why) != 0)
-		log_warning("%s", buf_str(&why));
+	if (borgbin_find(c->borg_path, &path, why) != 0 ||
+	    borgbin_version(buf_str(&path), stop_fd, &version, why) != 0)
+		log_warning("%s", buf_str(why));
 	json_put(w, "borg_version",
 	    version.len > 0 ? buf_str(&version) : "not installed");
 	if (path.len > 0) {
@@ -260,11 +259,10 @@ static void put_borg(struct json_writer *w, const struct config *c,
 	put_borg_source(w, p);
 	buf_release(&path);
 	buf_release(&version);
-	buf_release(&why);
 }
 
-void sysinfo_encode(const struct config *c, const struct paths *p, bool borg,
-    int stop_fd, struct buf *out)
+void sysinfo_encode(const struct config *c, const struct paths *p, int stop_fd,
+    struct buf *why, struct buf *out)
 {
 	struct utsname u;
 	char glibc[32];
@@ -288,7 +286,7 @@ void sysinfo_encode(const struct config *c, const struct paths *p, bool borg,
 	json_put(&w, "glibc_version", glibc);
 	put_mac(&w);
 	put_address(&w);
-	if (borg)
-		put_borg(&w, c, p, stop_fd);
+	if (why != NULL)
+		put_borg(&w, c, p, stop_fd, why);
 	json_close(&w, '}');
 }

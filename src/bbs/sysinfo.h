@@ -7,9 +7,9 @@
 
 /* Appends the body of register and info. Runs borg --version, so it takes
  * half a second and belongs into a process that may wait; stop_fd as in
- * proc_run. Without borg: not a word about it, and at once. Sentences on what
- * could not be found out go to the log. */
-void sysinfo_encode(const struct config *c, const struct paths *p, bool borg,
-    int stop_fd, struct buf *out);
+ * proc_run. In why, and in the log, a sentence when borg cannot be used;
+ * without a why: not a word about borg, and at once. */
+void sysinfo_encode(const struct config *c, const struct paths *p, int stop_fd,
+    struct buf *why, struct buf *out);
 
 #endif

@@ -52,44 +52,20 @@ static const char words[][2][8] = {[FOUND_OK] = {"OK", "ok"},
 /* Where the text of a line begins. */
 #define INDENT 18
 
-/* A terminal would break words at its edge. What is longer than a line stays
- * whole, to be copied. */
-static void print_text(const char *text, unsigned width)
-{
-	for (unsigned at = 0; *text != '\0';) {
-		size_t n = strcspn(text, " ");
-		unsigned cells = 0;
-		for (size_t i = 0; i < n; i++)
-			cells += (text[i] & 0xc0) != 0x80;
-		if (at > 0 && cells >= width - at) {
-			printf("\n%*s", INDENT, "");
-			at = 0;
-		} else if (at > 0) {
-			putchar(' ');
-		}
-		fwrite(text, 1, n, stdout);
-		at = at + cells + 1 < width ? at + cells + 1 : width;
-		text += n + (text[n] == ' ');
-	}
-}
-
 static enum found check_all(struct doctor *d, struct json_writer *json)
 {
-	struct buf text = BUF_INIT(32 * KIB), line = BUF_INIT(64 * KIB);
+	struct buf text = BUF_INIT(32 * KIB), line = BUF_INIT(128 * KIB);
 	enum found worst = FOUND_OK;
 	struct term t;
 	term_look(&t, STDOUT_FILENO);
-	unsigned width = !t.tty		       ? ~0u
-			 : t.cols > 2 * INDENT ? t.cols - INDENT
-					       : INDENT;
 	for (size_t i = 0; i < CHECKS; i++) {
 		buf_reset(&text);
 		buf_reset(&line);
 		enum found found = checks[i].look(d, &text);
 		if (found != FOUND_NOTHING && found > worst)
 			worst = found;
-		text_add_escaped(&line, buf_str(&text), text.len);
 		if (d->options->json) {
+			text_add_escaped(&line, buf_str(&text), text.len);
 			json_open(json, NULL, '{');
 			json_put(json, "check", checks[i].name);
 			json_put(json, "state", words[found][1]);
@@ -98,8 +74,8 @@ static enum found check_all(struct doctor *d, struct json_writer *json)
 			continue;
 		}
 		printf("%-5s %-11s ", words[found][0], checks[i].name);
-		print_text(buf_str(&line), width);
-		putchar('\n');
+		term_wrap(&t, &line, buf_str(&text), INDENT);
+		puts(buf_str(&line));
 		fflush(stdout);
 	}
 	buf_release(&text);

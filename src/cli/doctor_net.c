@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/doctor_checks.h"
+#include "cli/status.h"
 #include "net/date.h"
 #include "net/sandbox.h"
 #include "net/url.h"
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Whoever waits for doctor shall not wait long; three retransmissions of a
@@ -177,13 +179,17 @@ enum found doctor_config(struct doctor *d, struct buf *out)
 	return FOUND_WARN;
 }
 
-/* "2026-11-25 07:01:04 UTC" */
-static void add_time(struct buf *out, int64_t seconds)
+/* "2026-11-25 08:01:04 CET" for a person, and UTC for a script. */
+static void add_time(const struct doctor *d, struct buf *out, int64_t seconds)
 {
-	char date[DATE_TEXT];
-	int second = (int)(seconds % DAY_S);
-	buf_addf(out, "%s %02d:%02d:%02d UTC", date_text(date, seconds),
-	    second / 3600, second / 60 % 60, second % 60);
+	struct tm tm = {0};
+	time_t t = (time_t)seconds;
+	bool utc = d->options->json || localtime_r(&t, &tm) == NULL;
+	if (utc)
+		(void)gmtime_r(&t, &tm);
+	buf_addf(out, "%04d-%02d-%02d %02d:%02d:%02d %s", tm.tm_year + 1900,
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    utc ? "UTC" : tm.tm_zone);
 }
 
 enum found doctor_clock(struct doctor *d, struct buf *out)
@@ -193,7 +199,7 @@ enum found doctor_clock(struct doctor *d, struct buf *out)
 	ask(d);
 	int64_t theirs = fact_time(d, NET_FACT_DATE);
 	int64_t begin = fact_time(d, NET_FACT_BEGIN);
-	add_time(out, now);
+	add_time(d, out, now);
 	if (now < BBS_RELEASED) {
 		buf_adds(out, " is before the day on which this program was "
 			      "made: set this host's clock");
@@ -201,9 +207,15 @@ enum found doctor_clock(struct doctor *d, struct buf *out)
 	}
 	if (theirs == 0 && begin > now) {
 		buf_adds(out, ", but the server's certificate begins on ");
-		add_time(out, begin);
+		add_time(d, out, begin);
 		buf_adds(out, ": set the clock of whichever is wrong");
 		return FOUND_FAIL;
+	}
+	int64_t end = fact_time(d, NET_FACT_END);
+	if (theirs == 0 && end != 0 && end < now) {
+		buf_adds(out, ": is that right? By it the server's "
+			      "certificate has expired");
+		return FOUND_WARN;
 	}
 	if (theirs == 0) {
 		buf_adds(out, "; not compared with the server's");
@@ -329,12 +341,24 @@ enum found doctor_poll(struct doctor *d, struct buf *out)
 		return FOUND_WARN;
 	}
 	buf_addf(out, "agent %d asks for tasks", lock.pid);
-	if (lock.answered)
-		return FOUND_OK;
-	buf_adds(out, ", but the server has not answered it yet");
-	if (d->broken == LINK_NONE)
-		buf_adds(out, ": its log says why");
-	return FOUND_WARN;
+	struct status_look look;
+	char age[TEXT_AMOUNT];
+	status_look(&d->paths, &look);
+	int64_t since = clock_wall() - look.s.failing_since;
+	bool fails = look.told && look.s.failures > 0;
+	if (fails)
+		buf_addf(out, ", but fails for %s: %s",
+		    text_duration(age, since > 0 ? (uint64_t)since : 0),
+		    look.s.failing != NULL ? look.s.failing : "no answer");
+	else if (!lock.answered)
+		buf_adds(out, ", but the server has not answered it yet: its "
+			      "log says why");
+	/* What doctor reads is not what it began with. */
+	if (fails && d->broken == LINK_NONE)
+		buf_adds(out, "; if config.ini was changed since, reload the "
+			      "agent (systemctl reload bbs-agent, or SIGHUP)");
+	status_look_release(&look);
+	return fails || !lock.answered ? FOUND_WARN : FOUND_OK;
 }
 
 enum found doctor_sandbox(struct doctor *d, struct buf *out)

@@ -149,8 +149,9 @@ static enum found add_jobs(const struct status *s, int last, struct buf *out)
 		add_job(p, out);
 		buf_addf(out, ", which %s: ",
 		    p->result[0] == 'f' ? "failed" : "was cut off");
-		buf_adds(out, p->reason != NULL
-				  ? p->reason
+		buf_adds(out, p->reason != NULL ? p->reason
+			      : p->error != NULL
+				  ? p->error
 				  : "the server's page of that job says why");
 		found = p->reason != NULL ? FOUND_OK : FOUND_WARN;
 	}

@@ -63,7 +63,28 @@ static void look_dead(const struct paths *p, struct status_look *look)
 	}
 	buf_adds(&look->why, "bbs-agent is not running: start it with ");
 	add_start(p, &look->why);
-	buf_adds(&look->why, "; if it ends again, bbs-agent doctor says why");
+	buf_adds(&look->why,
+	    "; if it ends again, bbs-agent doctor says what is wrong");
+}
+
+/* What went wrong in the last jobs, for whoever may read it. */
+static void add_errors(const struct paths *p, struct status *s)
+{
+	struct buf text = BUF_INIT(STATUS_FILE_MAX);
+	struct status kept = {0};
+	if (file_read(p->history, &text) == 0)
+		(void)status_decode(
+		    &kept, STATUS_HISTORY, buf_str(&text), text.len);
+	for (int i = 0; i < s->past_count * kept.past_count; i++) {
+		struct status_past *to = &s->past[i / kept.past_count];
+		struct status_past *from = &kept.past[i % kept.past_count];
+		if (to->id == from->id && to->error == NULL) {
+			to->error = from->error;
+			from->error = NULL;
+		}
+	}
+	status_release(&kept);
+	buf_release(&text);
 }
 
 void status_look(const struct paths *p, struct status_look *look)
@@ -85,8 +106,10 @@ void status_look(const struct paths *p, struct status_look *look)
 		return;
 	}
 	look->told = whole && is_of(&look->s, lock.pid);
-	if (look->told)
+	if (look->told) {
+		add_errors(p, &look->s);
 		return;
+	}
 	look->code = EXIT_FAILED;
 	buf_addf(&look->why, "bbs-agent is running (pid %d), but ", lock.pid);
 	if (!read && error != ENOENT)

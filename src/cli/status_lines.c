@@ -12,19 +12,21 @@
 #include <time.h>
 
 #define LABEL 10
-/* Room for any date, as a compiler sees it. */
-#define DATE 80
+#define DATE 80 /* room for any, as a compiler sees it */
 #define BAR 40
+#define BAR_END 10 /* what stands behind it, up to its message */
+/* An agent that asks is heard of more often than that, besides its polls. */
+#define SILENCE_S 900
 /* Lines of a sentence on a terminal. */
 #define SENTENCE_LINES 3
-/* A name that is cut shorter than this tells nothing. */
-#define NAME_LEAST 12
+#define NAME_LEAST 12 /* one that is cut shorter tells nothing */
 
 struct page {
 	const struct term *t;
 	struct buf *out;
 	int64_t now;
 	unsigned rows;	/* that are made */
+	bool trouble;	/* something red stands there already */
 	unsigned width; /* of the window, or no end */
 };
 
@@ -37,6 +39,7 @@ static void end_line(struct page *p)
 static void add_styled(
     struct page *p, enum term_style style, const char *text, unsigned cells)
 {
+	p->trouble |= style == TERM_RED;
 	if (style != TERM_PLAIN)
 		term_style(p->t, p->out, style);
 	term_add(p->t, p->out, text, cells);
@@ -140,6 +143,10 @@ static void add_server(struct page *p, const struct status *s)
 		    s->failing != NULL ? s->failing : "no answer");
 	} else if (s->answered > 0) {
 		buf_addf(&line, "answered %s ago", since(age, p, s->answered));
+		if (p->now - s->answered > s->poll_interval + SILENCE_S) {
+			style = TERM_RED;
+			buf_adds(&line, ": the agent hangs, restart it");
+		}
 	} else {
 		style = TERM_YELLOW;
 		buf_adds(&line, "has not answered yet");
@@ -176,14 +183,16 @@ static void add_ssh(struct page *p, const struct status *s)
 
 static void add_borg(struct page *p, const struct status *s)
 {
-	char line[512];
-	if (s->borg_path == NULL) {
-		add_text(p, "borg", TERM_YELLOW, "not found yet");
-		return;
-	}
-	snprintf(line, sizeof(line), "%s at %.400s",
-	    s->borg_version != NULL ? s->borg_version : "?", s->borg_path);
-	add_text(p, "borg", TERM_PLAIN, line);
+	char line[512] = "not looked for yet";
+	if (s->borg_path != NULL)
+		snprintf(line, sizeof(line), "%s at %.400s",
+		    s->borg_version != NULL ? s->borg_version : "?",
+		    s->borg_path);
+	if (s->borg_failing != NULL)
+		add_text(p, "borg", TERM_RED, s->borg_failing);
+	else
+		add_text(p, "borg",
+		    s->borg_path != NULL ? TERM_PLAIN : TERM_YELLOW, line);
 }
 
 static void add_reports(struct page *p, const struct status *s)
@@ -197,7 +206,10 @@ static void add_reports(struct page *p, const struct status *s)
 		    text_count(count, (uint64_t)s->reports));
 	if (s->reports_failing != NULL)
 		buf_addf(&line, ": %s", s->reports_failing);
-	add_text(p, "Reports", s->reports > 0 ? TERM_YELLOW : TERM_PLAIN,
+	add_text(p, "Reports",
+	    s->reports_failing != NULL ? TERM_RED
+	    : s->reports > 0	       ? TERM_YELLOW
+				       : TERM_PLAIN,
 	    buf_str(&line));
 	buf_release(&line);
 }
@@ -273,6 +285,9 @@ static int done_of(const struct status_job *j)
 static void add_bar(struct page *p, const struct status_job *j)
 {
 	int done = done_of(j);
+	int bar = p->width < LABEL + BAR + BAR_END
+		      ? (int)p->width - LABEL - BAR_END
+		      : BAR;
 	const char *message = j->message != NULL ? j->message : j->state;
 	if (message == NULL)
 		message = "";
@@ -283,12 +298,12 @@ static void add_bar(struct page *p, const struct status_job *j)
 	add_label(p, "");
 	term_style(p->t, p->out, TERM_GREEN);
 	buf_addc(p->out, '[');
-	for (int i = 0; i < BAR; i++)
-		buf_addc(p->out, i * 1000 < done * BAR ? '#' : '-');
+	for (int i = 0; i < bar; i++)
+		buf_addc(p->out, i * 1000 < done * bar ? '#' : '-');
 	buf_addc(p->out, ']');
 	term_style(p->t, p->out, TERM_PLAIN);
 	buf_addf(p->out, " %3d %%  ", done / 10);
-	unsigned used = LABEL + BAR + 10;
+	unsigned used = LABEL + BAR + BAR_END;
 	term_add(p->t, p->out, message, p->width > used ? p->width - used : 0);
 	end_line(p);
 }
@@ -303,9 +318,10 @@ static void add_amounts(struct page *p, const struct status_job *j)
 		buf_addf(
 		    &line, " of %s", text_count(a, (uint64_t)j->files_total));
 	if (j->files >= 0)
-		buf_adds(&line, " files, ");
+		buf_adds(&line, " files");
 	if (j->bytes >= 0)
-		buf_adds(&line, text_size(a, (uint64_t)j->bytes));
+		buf_addf(&line, "%s%s", line.len > 0 ? ", " : "",
+		    text_size(a, (uint64_t)j->bytes));
 	if (j->bytes >= 0 && j->bytes_total > 0)
 		buf_addf(
 		    &line, " of %s", text_size(a, (uint64_t)j->bytes_total));
@@ -334,9 +350,8 @@ static void add_job(struct page *p, const struct status *s)
 		buf_addf(&line, " for %s", since(age, p, j->started));
 	else
 		buf_addf(&line, " is %s", j->state != NULL ? j->state : "?");
-	int more = s->job_count - 1;
-	if (more > 0)
-		buf_addf(&line, ", %d more", more);
+	if (s->job_count > 1)
+		buf_addf(&line, ", %d more", s->job_count - 1);
 	if (j->archive != NULL)
 		buf_addf(&line, ": %s", j->archive);
 	add_line(p, "Job", TERM_PLAIN, buf_str(&line));
@@ -358,60 +373,93 @@ static enum term_style style_of(const struct status_past *j, const char **word)
 	return TERM_YELLOW;
 }
 
-static void add_past(struct page *p, const struct status_past *j)
+/* Of the list of jobs. */
+enum { ID = 8, TYPE = 15, ENDED = 17, RESULT = 10, TOOK = 12, SIZE = 9 };
+
+/* How many of a line's columns a window has room for. */
+static unsigned room_for(const struct page *p, bool *dated, bool *sized)
 {
-	enum {
-		ID = 8,
-		TYPE = 15,
-		ENDED = 17,
-		RESULT = 10,
-		TOOK = 12,
-		SIZE = 9
-	};
+	*dated = p->width >= ID + TYPE + ENDED + RESULT;
+	*sized = p->width >= ID + TYPE + ENDED + RESULT + TOOK + SIZE;
+	return ID + TYPE + RESULT + (*dated ? ENDED : 0);
+}
+
+static void add_numbers(
+    struct page *p, const struct status_past *j, const char *result)
+{
+	char a[TEXT_AMOUNT] = "";
+	if (j->started > 0)
+		text_duration(a, j->ended > j->started
+				     ? (uint64_t)(j->ended - j->started)
+				     : 0);
+	term_column(p->t, p->out, a, TOOK);
+	a[0] = '\0';
+	if (j->bytes >= 0 && strcmp(result, "failed") != 0)
+		text_size(a, (uint64_t)j->bytes);
+	buf_addf(p->out, "%*s", SIZE, a);
+}
+
+/* Why a job failed takes the place of its numbers. Why the newest did, or has
+ * warnings, stands below it where there is no room for that. */
+static void add_past(struct page *p, const struct status_past *j, bool newest)
+{
 	char a[DATE];
-	const char *word;
+	const char *word, *why = j->reason != NULL ? j->reason : j->error;
 	enum term_style style = style_of(j, &word);
+	bool dated, sized;
+	unsigned used = room_for(p, &dated, &sized);
+	bool below = newest && why != NULL &&
+		     (style == TERM_YELLOW || strlen(why) + used > p->width);
+	const char *rest = style == TERM_RED && !below ? why : NULL;
 	snprintf(a, sizeof(a), "%7lld", (long long)j->id);
 	term_column(p->t, p->out, a, ID);
 	term_column(p->t, p->out, j->type != NULL ? j->type : "?", TYPE - 1);
 	buf_addc(p->out, ' ');
-	term_column(p->t, p->out, date(a, j->ended), ENDED);
+	if (dated)
+		term_column(p->t, p->out, date(a, j->ended), ENDED);
 	term_style(p->t, p->out, style);
 	term_column(p->t, p->out, word, RESULT);
 	term_style(p->t, p->out, TERM_PLAIN);
-	unsigned used = ID + TYPE + ENDED + RESULT;
-	if (j->reason == NULL) {
-		a[0] = '\0';
-		if (j->started > 0)
-			text_duration(a, j->ended > j->started
-					     ? (uint64_t)(j->ended - j->started)
-					     : 0);
-		term_column(p->t, p->out, a, TOOK);
-		a[0] = '\0';
-		if (j->bytes >= 0 && strcmp(word, "failed") != 0)
-			text_size(a, (uint64_t)j->bytes);
-		buf_addf(p->out, "%*s", SIZE, a);
+	if (rest == NULL && sized) {
+		add_numbers(p, j, word);
 		used += TOOK + SIZE + 2;
+		rest = j->archive;
 	}
-	const char *rest = j->reason != NULL ? j->reason : j->archive;
 	if (rest != NULL && p->width >= used + NAME_LEAST) {
-		buf_adds(p->out, j->reason != NULL ? "" : "  ");
+		buf_adds(p->out, rest == j->archive ? "  " : "");
 		term_add(p->t, p->out, rest, p->width - used);
 	}
 	end_line(p);
+	if (below)
+		add_text(p, "", style, why);
 }
 
 static void add_history(struct page *p, const struct status *s, unsigned rows)
 {
+	bool dated, sized;
 	if (s->past_count == 0 || (rows != 0 && p->rows + 2 > rows))
 		return;
-	add_styled(p, TERM_BOLD,
-	    "Last jobs              ended            result    took         "
-	    "     size",
-	    p->width);
+	(void)room_for(p, &dated, &sized);
+	term_style(p->t, p->out, TERM_BOLD);
+	buf_addf(p->out, "Last jobs              %sresult%s",
+	    dated ? "ended            " : "",
+	    sized ? "    took             size" : "");
+	term_style(p->t, p->out, TERM_PLAIN);
 	end_line(p);
 	for (int i = 0; i < s->past_count && (rows == 0 || p->rows < rows); i++)
-		add_past(p, &s->past[i]);
+		add_past(p, &s->past[i], i == 0);
+}
+
+/* What the last job that is over failed of may be what doctor looks at; not
+ * so what the agent itself has a sentence for. */
+static void add_trouble(struct page *p, const struct status *s)
+{
+	const char *word;
+	if (p->trouble || (s->past_count > 0 && s->past[0].reason == NULL &&
+			      style_of(&s->past[0], &word) == TERM_RED))
+		add_text(p, "Trouble", TERM_YELLOW,
+		    "bbs-agent doctor (as root) looks at each link and says "
+		    "what to do");
 }
 
 /* A low window holds the first rows only. */
@@ -442,6 +490,7 @@ void status_lines(const struct term *t, const struct status *s, int64_t now,
 	add_sandbox(&p, s);
 	if (s->update != NULL)
 		add_text(&p, "Update", TERM_PLAIN, s->update);
+	add_trouble(&p, s);
 	end_line(&p);
 	add_job(&p, s);
 	add_history(&p, s, rows);

@@ -1,8 +1,8 @@
 /*
  * The screen that is kept: drawn over itself once a second on the terminal's
  * second screen, so that nothing flickers and the first one comes back as it
- * was. Without a terminal, the text again whenever the agent tells something
- * new.
+ * was. Without such a terminal, the text again whenever the agent tells
+ * something new.
  */
 #include "base/clock.h"
 #include "base/exitcode.h"
@@ -51,60 +51,45 @@ static void enter(struct watch *w)
 		raw.c_cc[VTIME] = 0;
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	}
-	if (w->term.tty)
+	if (w->term.moves)
 		say(w, ENTER, sizeof(ENTER) - 1);
 	buf_reset(&w->drawn);
 }
 
 static void leave(struct watch *w)
 {
-	if (w->term.tty)
+	if (w->term.moves)
 		say(w, LEAVE, sizeof(LEAVE) - 1);
 	if (w->keys)
 		tcsetattr(STDIN_FILENO, TCSANOW, &w->before);
 }
 
-/* Each line ends with what clears the rest of it, the last has no end: the
- * window would scroll. */
+/* What clears a line comes before its text: behind a full one, since lines do
+ * not wrap, it would take the last column. The last line has no end, with
+ * which the window would scroll. */
 static void add_screen(struct buf *out, const char *lines, unsigned rows)
 {
+	unsigned row = 0;
 	buf_adds(out, "\033[H");
-	for (unsigned row = 0; row < rows && *lines != '\0'; row++) {
+	for (; row < rows && *lines != '\0'; row++) {
 		size_t n = strcspn(lines, "\n");
-		if (row > 0)
-			buf_adds(out, "\r\n");
+		buf_adds(out, row > 0 ? "\r\n\033[K" : "\033[K");
 		buf_add(out, lines, n);
-		buf_adds(out, "\033[K");
 		lines += n + (lines[n] == '\n');
 	}
-	buf_adds(out, "\033[J");
-}
-
-/* Over several lines, if it needs them: the screen wraps nothing. */
-static void add_sentence(
-    const struct term *t, const char *text, struct buf *lines)
-{
-	term_add(t, lines, text, TERM_WHOLE);
-	size_t blank = 0, begin = 0;
-	for (size_t i = 0; t->tty && i < lines->len; i++) {
-		if (lines->data[i] == ' ')
-			blank = i;
-		if (i - begin >= t->cols && blank > begin) {
-			lines->data[blank] = '\n';
-			begin = blank + 1;
-		}
-	}
+	if (row < rows)
+		buf_adds(out, "\r\n\033[J");
 }
 
 static void add_look(
     struct watch *w, const struct status_look *look, struct buf *lines)
 {
-	unsigned rows = w->term.tty ? w->term.rows : 0;
+	unsigned rows = w->term.moves ? w->term.rows : 0;
 	if (look->told)
 		status_lines(&w->term, &look->s, clock_wall(),
 		    rows > 1 ? rows - 1 : rows, lines);
 	else
-		add_sentence(&w->term, buf_str(&look->why), lines);
+		term_wrap(&w->term, lines, buf_str(&look->why), 0);
 	if (rows == 0 && !look->told)
 		buf_addc(lines, '\n');
 	if (rows > 1)
@@ -119,7 +104,7 @@ static void draw(struct watch *w)
 	term_look(&w->term, STDOUT_FILENO);
 	add_look(w, &look, &lines);
 	buf_reset(&w->frame);
-	if (w->term.tty)
+	if (w->term.moves)
 		add_screen(&w->frame, buf_str(&lines), w->term.rows);
 	else if (look.told)
 		/* Ages change all the time; what the agent tells counts. */
@@ -128,8 +113,8 @@ static void draw(struct watch *w)
 		buf_adds(&w->frame, buf_str(&look.why));
 	if (w->frame.len != w->drawn.len ||
 	    memcmp(buf_str(&w->frame), buf_str(&w->drawn), w->frame.len) != 0) {
-		const struct buf *what = w->term.tty ? &w->frame : &lines;
-		if (!w->term.tty && w->drawn.len > 0)
+		const struct buf *what = w->term.moves ? &w->frame : &lines;
+		if (!w->term.moves && w->drawn.len > 0)
 			say(w, "\n", 1);
 		say(w, buf_str(what), what->len);
 		buf_reset(&w->drawn);

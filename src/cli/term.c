@@ -29,8 +29,8 @@ void term_look(struct term *t, int fd)
 	struct winsize size = {0};
 	const char *none = getenv("NO_COLOR"), *kind = getenv("TERM");
 	t->tty = isatty(fd) != 0;
-	t->colour = t->tty && (none == NULL || none[0] == '\0') &&
-		    kind != NULL && strcmp(kind, "dumb") != 0;
+	t->moves = t->tty && kind != NULL && strcmp(kind, "dumb") != 0;
+	t->colour = t->moves && (none == NULL || none[0] == '\0');
 	t->utf8 = is_utf8_locale();
 	if (t->tty)
 		(void)ioctl(fd, TIOCGWINSZ, &size);
@@ -135,6 +135,33 @@ unsigned term_add(
 	buf_add(out, dots, tail);
 	buf_release(&safe);
 	return used + tail;
+}
+
+void term_wrap(
+    const struct term *t, struct buf *out, const char *text, unsigned indent)
+{
+	struct buf word = BUF_INIT(4 * KIB), shown = BUF_INIT(16 * KIB);
+	unsigned cols = t->tty ? t->cols : TERM_WHOLE;
+	unsigned width = cols > 2 * indent ? cols - indent : indent;
+	for (unsigned at = 0; *text != '\0';) {
+		size_t n = strcspn(text, " ");
+		buf_reset(&word);
+		buf_reset(&shown);
+		buf_add(&word, text, n);
+		unsigned cells =
+		    term_add(t, &shown, buf_str(&word), TERM_WHOLE);
+		if (t->tty && at > 0 && cells >= width - at) {
+			buf_addf(out, "\n%*s", (int)indent, "");
+			at = 0;
+		} else if (at > 0) {
+			buf_addc(out, ' ');
+		}
+		buf_adds(out, buf_str(&shown));
+		at = at + cells + 1 < width ? at + cells + 1 : width;
+		text += n + (text[n] == ' ');
+	}
+	buf_release(&word);
+	buf_release(&shown);
 }
 
 void term_column(

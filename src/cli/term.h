@@ -9,7 +9,8 @@
 
 struct term {
 	bool tty;
-	bool colour; /* a terminal, no NO_COLOR, no TERM=dumb */
+	bool moves;  /* one whose screen can be drawn again: no TERM=dumb */
+	bool colour; /* such a terminal, and no NO_COLOR */
 	bool utf8;   /* the locale's characters are those of UTF-8 */
 	unsigned rows, cols;
 };
@@ -44,6 +45,12 @@ unsigned term_add(
 /* The same, and blanks up to `cells` columns. */
 void term_column(
     const struct term *t, struct buf *out, const char *text, unsigned cells);
+/* Appends text over as many lines as it needs, broken at blanks, and begins
+ * those behind the first with `indent` blanks. A word that is longer than a
+ * line stays whole, to be copied; so does all of it where there is no
+ * terminal. */
+void term_wrap(
+    const struct term *t, struct buf *out, const char *text, unsigned indent);
 /* The columns of a character (text_utf8_at bytes at s): 0 for one that is put
  * onto the one before, 2 for a wide one, -1 for one that must not be shown. */
 int term_width(const char *s, size_t len);

@@ -8,9 +8,10 @@ enum message {
 	MESSAGE_LOG,	      /* level, text: for the server's log */
 	MESSAGE_CHILD,	      /* group, start time; 0: none any more */
 	MESSAGE_FINAL,	      /* flags: our SSH key was refused, the report
-				 lies in the spool; its numbers; and itself,
-				 where it lies nowhere */
-	MESSAGE_SYSINFO,      /* stamp of borg, the body of register and info */
+				 lies in the spool; its numbers and gist; and
+				 itself, where it lies nowhere */
+	MESSAGE_SYSINFO,      /* stamp of borg, the body of register and info,
+				 why borg cannot be used or "" */
 	MESSAGE_BORG,	      /* stamp of borg (bbs/borgbin.h) */
 	MESSAGE_SSH_TEST,     /* enum ssh_test, sentence */
 	MESSAGE_AFTER,	      /* ms that the worker may go on when it is told

@@ -312,7 +312,7 @@ static void add_words(
 void worker_final(struct worker *w, const struct report *r)
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
-	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 64);
+	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 2 * KIB);
 	struct buf error = BUF_INIT(REPORT_BODY_MAX);
 	struct report whole = *r;
 	add_words(w, &whole, r->error_log, &error);
@@ -435,17 +435,20 @@ void worker_run_task(struct worker *w)
 void worker_run_sysinfo(struct worker *w)
 {
 	struct buf body = BUF_INIT(32 * KIB), payload = BUF_INIT(64 * KIB);
+	struct buf why = BUF_INIT(KIB);
 	/* borg may lie where nothing answers, or hang. */
-	sysinfo_encode(w->config, w->paths, false, -1, &body);
+	sysinfo_encode(w->config, w->paths, -1, NULL, &body);
 	pack_bytes(&payload, body.data, body.len);
 	send_message(w, MESSAGE_HOST, &payload);
 	buf_reset(&body);
 	buf_reset(&payload);
 	/* Before, so that a change meanwhile is seen the next time. */
 	pack_u64(&payload, borgbin_stamp(w->config->borg_path));
-	sysinfo_encode(w->config, w->paths, true, w->link.sock, &body);
+	sysinfo_encode(w->config, w->paths, w->link.sock, &why, &body);
 	pack_bytes(&payload, body.data, body.len);
+	pack_str(&payload, buf_str(&why));
 	send_message(w, MESSAGE_SYSINFO, &payload);
+	buf_release(&why);
 	buf_release(&body);
 	buf_release(&payload);
 }

@@ -223,16 +223,18 @@ int http_say_json(struct fault *f, const struct http *h, const struct buf *body,
     const char *why, size_t at)
 {
 	fault_set(f, NET_JSON,
-	    "the answer of %s is not what a backup server says (JSON: %s, "
-	    "byte %zu): it begins \"",
-	    h->config->host, why, at);
+	    "the answer of %s is not what a backup server says: it begins \"",
+	    h->config->host);
 	fault_quote(f, buf_str(body), body->len, 80);
-	buf_adds(&f->text, body->data != NULL && body->data[0] == '<'
-			       ? "\", a web page: check [server] url; the "
-				 "login page (captive portal) of a network "
-				 "looks like this, too"
-			       : "\": check [server] url and the server's "
-				 "log");
+	if (body->data != NULL && body->data[0] == '<')
+		buf_adds(&f->text,
+		    "\", a web page: is [server] url in config.ini right, or "
+		    "is that the login page (captive portal) of this network?");
+	else
+		buf_addf(&f->text,
+		    "\" (JSON: %s, byte %zu): check [server] url and the "
+		    "server's log",
+		    why, at);
 	return -1;
 }
 

@@ -128,7 +128,8 @@ static bool trust_say_name(struct trust_judge *j)
 	names_list(why, &j->certs[0]);
 	buf_adds(why,
 	    ": set [server] url to a name that it has, or give the server a "
-	    "certificate for this one");
+	    "certificate for this one; a name that nobody here knows may be "
+	    "that of a network's login page (captive portal)");
 	return false;
 }
 

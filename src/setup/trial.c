@@ -40,7 +40,7 @@ static int ask_both(const struct config *c, const struct paths *p,
 {
 	struct buf body = BUF_INIT(ANSWER_BODY_MAX);
 	struct net_request request;
-	sysinfo_encode(c, p, false, -1, &body);
+	sysinfo_encode(c, p, -1, NULL, &body);
 	server_question(&request);
 	request.method = "POST";
 	request.path = "/api/agent/register";

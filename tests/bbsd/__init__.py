@@ -13,7 +13,7 @@ or from a shell: tests/bbsd/bbsd --dir /tmp/x --port 8443
 """
 
 from .ca import CA, Cert, spki_pin
-from .server import BBS, SshAccess
+from .server import PATIENCE, BBS, SshAccess
 from .state import Job
 
-__all__ = ["BBS", "CA", "Cert", "Job", "SshAccess", "spki_pin"]
+__all__ = ["BBS", "CA", "Cert", "Job", "PATIENCE", "SshAccess", "spki_pin"]

@@ -24,6 +24,8 @@ KEY = "testkey0" * 8
 HANDSHAKE_SECONDS = 10.0
 GOODBYE_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
+# What must come, comes within this on a busy machine, too.
+PATIENCE = 90.0
 
 CREATE = ["borg", "create", "--json", "--log-json", "--list", "--progress",
           "--lock-wait=600"]  # fmt: skip
@@ -275,7 +277,7 @@ class BBS:
                 self.state.changed.wait(min(left, 0.2))
             return result
 
-    def wait_request(self, endpoint: str, count: int = 1, timeout: float = 15) -> Request:
+    def wait_request(self, endpoint: str, count: int = 1, timeout: float = PATIENCE) -> Request:
         """Until that endpoint was asked so often (and answered)."""
 
         def enough() -> Request | None:
@@ -285,14 +287,14 @@ class BBS:
         found: Request = self.wait(enough, timeout, f"no {endpoint} number {count}")
         return found
 
-    def wait_polls(self, more: int, timeout: float = 30) -> Request:
+    def wait_polls(self, more: int, timeout: float = PATIENCE) -> Request:
         """Until the agent polled so many times more."""
         return self.wait_request("tasks", len(self.requests("tasks")) + more, timeout)
 
-    def wait_running(self, job: Job, timeout: float = 15) -> None:
+    def wait_running(self, job: Job, timeout: float = PATIENCE) -> None:
         self.wait(lambda: job.progress, timeout, f"job {job.id} never started")
 
-    def wait_status(self, job: Job, timeout: float = 30) -> Body:
+    def wait_status(self, job: Job, timeout: float = PATIENCE) -> Body:
         """The first final report of the job."""
         self.wait(lambda: job.reports, timeout, f"no report of job {job.id}")
         return job.reports[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bbsd import BBS, Job
 from support.agent import Agent
+from support.clock import Clock
 from support.site import MakeFaked
 from support.sshd import Sshd
 
@@ -129,6 +130,32 @@ def test_backs_off_when_the_server_fails(bbs: BBS, started: Agent) -> None:
     # It doubles, give or take a quarter: 1.25 s at most, then 1.5 s at least.
     assert gaps(failed)[-1] > 1.45
     bbs.wait_polls(2)
+
+
+def test_a_server_that_fails_at_tasks_alone(bbs: BBS, started: Agent) -> None:
+    """It is asked for them ever more rarely, and for nothing else; that is one
+    line. When it works again it is told who we are."""
+    fault = bbs.fault("tasks", "error_500", times=4)
+    bbs.wait(lambda: fault.times == 0, 60)
+    failed = [r.time for r in bbs.requests("tasks") if r.fault]
+    assert gaps(failed)[-1] > 2.9
+    assert len(bbs.requests("register")) == 1
+    assert started.log.count("WARN ") == 1 and "answers again" not in started.log
+    bbs.wait_request("register", 2, 30)
+    bbs.wait_polls(1)
+    assert started.log.count("answers again") == 1
+
+
+def test_it_waits_no_hour_after_a_stumble(bbs: BBS, agent: Agent) -> None:
+    """However rarely the server wants to be asked."""
+    bbs.state.poll_interval = 3600
+    bbs.fault("tasks", "status", code=503)
+    agent.configure(bbs)
+    clock = Clock(agent)
+    agent.start()
+    agent.wait_log("answers 503 to")
+    clock.passes(90)
+    bbs.wait_request("tasks", 2, 20)
 
 
 def test_a_wrong_key_is_said_once_and_tried_again(bbs: BBS, agent: Agent) -> None:

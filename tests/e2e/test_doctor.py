@@ -9,12 +9,14 @@ import os
 import pty
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,13 @@ import pytest
 from bbsd import BBS, CA, Cert, spki_pin
 from bbsd.ca import openssl
 from support.agent import Agent
+from support.clock import YEAR, Clock
 from support.dropbear import Dropbear, only_dropbear
 from support.hosttree import HostTree
 from support.nginx import Nginx
 from support.site import Site
 from support.sshd import Sshd, free_port, keygen
+from support.status import wait_told
 
 # In the order in which they are shown: scripts rely on it.
 NAMES = (
@@ -116,7 +120,7 @@ def test_all_is_well(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     found.expect("clock", "ok", "as on the server")
     found.expect("dns", "ok", "127.0.0.1")
     found.expect("proxy", "ok", "none")
-    found.expect("tcp", "ok", f"127.0.0.1 port {bbs.port}")
+    found.expect("tcp", "ok", f"127.0.0.1 port {bbs.port} takes connections")
     found.expect("tls", "ok", "TLS 1.2", "bbsd test root", "made out to", "127.0.0.1", "days left")
     found.expect("api_key", "ok", "accepts")
     found.expect("poll", "ok", f"agent {agent.pid}")
@@ -169,6 +173,31 @@ def test_on_a_terminal(agent: Agent) -> None:
     joined = "\n".join(lines).replace("\n" + 18 * " ", " ")
     moment = r"\d\d:\d\d:\d\d|[\d.]+ GB"
     assert re.sub(moment, "", joined) == re.sub(moment, "", whole.rstrip("\n"))
+
+
+def test_times_and_letters_are_the_readers(place: Path, ca: CA, agent: Agent) -> None:
+    """And a script's are UTC and UTF-8. A server's certificate is text from
+    outside: it steers no terminal."""
+    cert = Cert(place / "odd.pem", place / "odd.key")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8",
+            "-subj", "/CN=Zürich\u202e\u009b2J", "-days", "30", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", cert.key, "-out", cert.chain)  # fmt: skip
+    with server(place, agent, ca, cert) as bbs:
+        agent.configure(bbs, server={"ca_file": None, "pin_sha256": spki_pin(cert.chain)})
+        agent.env["TZ"] = "ABC-5:30"
+        before = time.time()
+        done = agent.call("doctor", "--root", str(agent.root))
+        there = {time.strftime("%Y-%m-%d %H:%M", time.gmtime(t + 19800)) for t in (before, time.time())}
+        clock = next(line for line in done.stdout.splitlines() if line.startswith("OK    clock"))
+        assert clock.split("clock")[1].strip()[:16] in there and " ABC, as on the server" in clock
+        assert "Zürich?" in done.stdout and "\u202e" not in done.stdout
+        assert "\u009b" not in done.stdout and "\\xc2\\x9b2J" in done.stdout
+        agent.env["LC_ALL"] = "C"
+        plain = agent.call("doctor", "--root", str(agent.root)).stdout
+        assert plain.isascii() and "Z?rich?" in plain
+        found = doctor(agent)
+        found.expect("clock", "ok", " UTC, as on the server")
+        found.expect("tls", "ok", "Zürich")
 
 
 # config.ini
@@ -279,6 +308,23 @@ def test_the_name_is_not_found(place: Path, agent: Agent, answers: str, words: s
     found.expect_skipped("dns", "tcp", "tls", "http", "api_key")
 
 
+def test_each_address_of_a_name(place: Path, bbs: BBS, agent: Agent) -> None:
+    tried = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    if tried.returncode != 0:
+        pytest.skip("no mounts of its own can be made here")
+    hosts = place / "hosts"
+    hosts.write_text("127.0.0.1 twin.example\n127.0.0.9 twin.example\n::1 twin.example\n")
+    agent.configure(bbs, server={"url": f"https://twin.example:{bbs.port}"})
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts),
+         *agent.command("doctor", "--json")],
+        env=agent.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
+    )  # fmt: skip
+    found = read(done.stdout, done.returncode)
+    found.expect("dns", "ok", "twin.example: ", "127.0.0.1", "127.0.0.9", "::1")
+    found.expect("tls", "fail", "the certificate of twin.example is not made out to it")
+
+
 # certificates
 
 
@@ -306,7 +352,7 @@ def test_certificates(place: Path, ca: CA, agent: Agent, kind: str) -> None:
         found.expect("tls", "fail", *words, "it shows: ", "signed by bbsd test root")
         found.expect_skipped("tls", "http", "api_key")
         early = kind == "not yet valid"
-        found.expect("clock", "fail" if early else "ok")
+        found.expect("clock", "fail" if early else "warn" if kind == "expired" else "ok")
         assert bbs.requests() == [], "the key was sent to a server that is not trusted"
 
 
@@ -385,6 +431,8 @@ def test_another_program(bbs: BBS, agent: Agent) -> None:
     bbs.fault("ssh-key", "not_http")
     agent.configure(bbs)
     doctor(agent).expect("http", "fail", "not HTTP", "SSH-2.0", "check the port")
+    bbs.fault("ssh-key", "text", body="hello")
+    doctor(agent).expect("http", "fail", 'begins "hello" (JSON: ', "check [server] url")
 
 
 def test_a_wrong_address(bbs: BBS, agent: Agent) -> None:
@@ -394,11 +442,64 @@ def test_a_wrong_address(bbs: BBS, agent: Agent) -> None:
     found.expect_skipped("http", "api_key")
 
 
+def test_an_agent_that_gets_no_answer(bbs: BBS, agent: Agent) -> None:
+    agent.configure(bbs)
+    bbs.fault("register", "error_500", times=1000)
+    agent.start()
+    wait_told(agent, lambda s: s["server"]["failures"] > 0)
+    found = doctor(agent)
+    found.expect("api_key", "ok")
+    found.expect("poll", "warn", f"agent {agent.pid} asks for tasks, but fails for ", "answers 500")
+    os.kill(agent.pid, signal.SIGSTOP)
+    (agent.run_dir / "status.json").unlink()
+    found = doctor(agent)
+    os.kill(agent.pid, signal.SIGCONT)
+    found.expect("poll", "warn", "but the server has not answered it yet: its log says why")
+
+
+def test_a_configuration_that_the_agent_does_not_have_yet(bbs: BBS, agent: Agent) -> None:
+    """What doctor reads is right; what runs began with something else."""
+    agent.configure(bbs, server={"api_key": "wrong" * 8})
+    agent.start()
+    agent.wait_log("refuses the API key")
+    agent.configure(bbs)
+    wait_told(agent, lambda s: s["server"]["failures"] > 0)
+    found = doctor(agent)
+    found.expect("api_key", "ok")
+    found.expect("poll", "warn", "but fails for ", "refuses the API key (401)", "reload the agent")
+    os.kill(agent.pid, signal.SIGHUP)
+    bbs.wait_polls(1)
+    wait_told(agent, lambda s: s["server"]["answered"] and s["server"]["failures"] == 0)
+    doctor(agent).expect("poll", "ok", f"agent {agent.pid} asks for tasks")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(403, "refuses the API key (403)"), (429, "asks for fewer requests (429)")]
+)
+def test_a_server_that_turns_the_key_away(bbs: BBS, agent: Agent, code: int, words: str) -> None:
+    bbs.fault("ssh-key", "status", code=code)
+    agent.configure(bbs)
+    found = doctor(agent)
+    found.expect("http", "ok")
+    found.expect("api_key", "fail", words)
+
+
 def test_a_wrong_api_key(bbs: BBS, agent: Agent) -> None:
     agent.configure(bbs, server={"api_key": "wrong" * 8})
     found = doctor(agent)
     found.expect("http", "ok")
     found.expect("api_key", "fail", "refuses the API key (401)", "copy it again")
+
+
+def test_a_captive_portal_with_a_certificate(place: Path, agent: Agent) -> None:
+    """Who asks by https gets the certificate of the login page: that of a
+    name that nobody here knows."""
+    portal = CA(place / "public")
+    with server(place, agent, portal, portal.issue("portal", hosts=("login.hotel.example",))):
+        found = doctor(agent)
+        found.expect("tls", "fail", "not made out to it but to login.hotel.example",
+                     "a network's login page (captive portal)")  # fmt: skip
+        found.expect_skipped("tls", "http", "api_key")
 
 
 @pytest.mark.parametrize(
@@ -412,8 +513,25 @@ def test_a_captive_portal(bbs: BBS, agent: Agent, kind: str, options: dict[str, 
     bbs.fault("ssh-key", kind, **options)
     agent.configure(bbs)
     found = doctor(agent)
-    found.expect("http", "fail", "login page (captive portal)", "[server] url")
+    found.expect("http", "fail", "login page (captive portal) of this network?", "[server] url")
+    assert "JSON" not in found["http"][1], "a person is to understand it"
     found.expect("clock", "ok", "as on the server")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "broken", "words"),
+    [("https", "tls", "does not finish the TLS handshake"), ("http", "http", "took over 8 s")],
+)
+def test_a_port_that_says_nothing(agent: Agent, scheme: str, broken: str, words: str) -> None:
+    """It takes connections; nothing comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        point(agent, f"{scheme}://127.0.0.1:{port}")
+        found = doctor(agent)
+    found.expect("tcp", "ok", f"127.0.0.1 port {port} takes connections")
+    found.expect(broken, "fail", words, "overloaded?")
+    assert found.failed[0] == broken, found.failed
+    found.expect_skipped(broken, "api_key")
 
 
 def test_a_server_in_trouble(bbs: BBS, agent: Agent) -> None:
@@ -432,6 +550,26 @@ def test_a_wrong_clock(bbs: BBS, agent: Agent, seconds: int, state: str, words: 
     found = doctor(agent)
     found.expect("clock", state, words, "NTP")
     found.expect("http", "ok")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clock", "tls"),
+    [
+        (-10 * YEAR, "is before the day on which this program was made: set this host's clock",
+         "which is before this program was made: set the clock"),
+        (-2 * 86400, "but the server's certificate begins on", "set the clock"),
+        (YEAR, "is that right? By it the server's certificate has expired", "expired on"),
+    ],
+)  # fmt: skip
+def test_this_hosts_clock_is_wrong(
+    bbs: BBS, ca: CA, agent: Agent, place: Path, seconds: int, clock: str, tls: str
+) -> None:
+    """Its own, not the server's: nothing gets as far as to be compared."""
+    with server(place, agent, ca, ca.issue("today", start_days=-1, end_days=90)):
+        Clock(agent).is_set(seconds)
+        found = doctor(agent)
+        found.expect("clock", "fail" if seconds < 0 else "warn", clock)
+        found.expect("tls", "fail", tls, "this host's clock says")
 
 
 # proxies
@@ -500,6 +638,16 @@ def test_a_proxy_that_refuses(bbs: BBS, agent: Agent, answer: bytes, words: str)
     assert "hunter2" not in str(found)
 
 
+def test_a_proxy_that_is_passed_by(bbs: BBS, agent: Agent) -> None:
+    proxy = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    agent.configure(bbs, server={"proxy": proxy, "no_proxy": "127.0.0.1,example.org"})
+    found = doctor(agent)
+    found.expect("proxy", "ok", "none")
+    found.expect("api_key", "ok")
+    agent.configure(bbs, server={"proxy": proxy, "no_proxy": "example.org"})
+    doctor(agent).expect("proxy", "fail", "cannot be reached")
+
+
 def test_a_proxy_that_is_not_there(bbs: BBS, agent: Agent) -> None:
     agent.configure(bbs, server={"proxy": f"http://127.0.0.1:{free_port('127.0.0.1')}"})
     found = doctor(agent)
@@ -566,6 +714,21 @@ def test_sshd_is_gone(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
 
 
 # this host
+
+
+@pytest.mark.parametrize(
+    ("lc_all", "lang", "words"),
+    [
+        ("", "de_DE.UTF-8", "borg runs with de_DE.UTF-8"),
+        ("C", "de_DE.UTF-8", 'borg runs with C.UTF-8 in place of "C"'),
+        ("", "", 'borg runs with C.UTF-8 in place of ""'),
+    ],
+)
+def test_the_locale(bbs: BBS, agent: Agent, lc_all: str, lang: str, words: str) -> None:
+    agent.configure(bbs)
+    agent.env |= {"LC_ALL": lc_all, "LANG": lang}
+    found = doctor(agent)
+    found.expect("locale", "ok", words)
 
 
 def test_no_borg(bbs: BBS, agent: Agent) -> None:

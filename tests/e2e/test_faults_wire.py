@@ -21,6 +21,8 @@ from support.site import MakeFaked
 LOOK = {"task": "list_dir", "path": "/nonexistent"}
 # Longer than any pause that the agent makes, shorter than an exchange may take.
 PAUSE = 62
+# Nothing happened for so long: the agent pauses.
+SHORTEST = 0.008
 
 
 def no_net_died(agent: Agent) -> bool:
@@ -32,16 +34,18 @@ def played(faults: list[Fault]) -> int:
 
 
 def play(clock: Clock, faults: list[Fault], is_over: Callable[[], object]) -> None:
-    """One after the other, without the agent's pauses in between."""
-    deadline = time.monotonic() + 60
-    before, since = -1, 0.0
+    """One after the other, without the agent's pauses in between. An exchange
+    that a busy machine makes slow must not be cut short by them: after each
+    pause that brought nothing there is more time."""
+    deadline = time.monotonic() + 120
+    before, since, quiet = -1, 0.0, SHORTEST
     while not is_over():
         assert time.monotonic() < deadline, f"{played(faults)} played, and no end"
         if played(faults) != before:
-            before, since = played(faults), time.monotonic()
-        elif time.monotonic() - since > 0.008:
+            before, since, quiet = played(faults), time.monotonic(), SHORTEST
+        elif time.monotonic() - since > quiet:
             clock.passes(PAUSE, step=PAUSE, pause=0)
-            since = time.monotonic()
+            since, quiet = time.monotonic(), 1.5 * quiet
         time.sleep(0.001)
 
 

@@ -1,6 +1,7 @@
 """How `run` behaves under a service manager: SIGHUP, SIGUSR1, the line of
 `systemctl status`, the journal's priorities, a log file of its own."""
 
+import calendar
 import contextlib
 import os
 import re
@@ -18,6 +19,7 @@ from bbsd import BBS, CA, Cert
 from support import process
 from support.agent import Agent
 from support.site import MakeFaked
+from support.status import wait_told
 
 OLD = "old-key-0123456789abcdef"
 NEW = "new-key-fedcba9876543210"
@@ -277,6 +279,41 @@ def test_the_status_lives(faked: MakeFaked, agent: Agent, manager: Manager) -> N
     assert re.match(r"STATUS=server not reachable since \d\d:\d\d:\d\d UTC: no connection", line)
     told = [at for at, text in manager.told if text.startswith("STATUS=")]
     assert all(b - a > 4.5 for a, b in zip(told, told[1:], strict=False)), told
+
+
+@pytest.mark.parametrize("task", [{}, {"task": "backup", "command": "borg"}], ids=["none", "late"])
+def test_the_status_of_a_job_whose_type_is_not_known(
+    bbs: BBS, agent: Agent, manager: Manager, task: dict[str, object]
+) -> None:
+    """It is refused while the line tells of it."""
+    bbs.fault("status", "slow", seconds=1)
+    agent.configure(bbs)
+    agent.start()
+    job = bbs.add_task(task)
+    assert bbs.wait_status(job)["result"] == "failed"
+    assert agent.running and len(bbs.requests("register")) == 1
+
+
+def test_what_machines_read_is_utc(faked: MakeFaked, agent: Agent, manager: Manager) -> None:
+    """Whatever zone and language the service manager gives the agent."""
+    agent.env |= {"TZ": "XYZ-5", "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"}
+    world = faked(ssh=False)
+    job = world.order()
+    world.bbs.wait_status(job)
+
+    def is_now(text: str) -> bool:
+        """The time of day, to the hour."""
+        at = calendar.timegm(time.strptime(time.strftime("%Y-%m-%d ", time.gmtime()) + text,
+                                           "%Y-%m-%d %H:%M:%S"))  # fmt: skip
+        return abs((at - time.time() + 43200) % 86400 - 43200) < 3600
+
+    line = manager.wait(r"^STATUS=idle; last contact \d\d:\d\d:\d\d UTC$")
+    assert is_now(line.split()[-2])
+    found = wait_told(agent, lambda s: s["history"])
+    for text in (found["started"], found["written"], found["server"]["answered"],
+                 found["history"][0]["started"], found["history"][0]["ended"]):  # fmt: skip
+        assert text.endswith("Z") and is_now(text[11:19]), text
+    assert all(re.match(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", x) and is_now(x[11:19]) for x in agent.log.splitlines())
 
 
 # The journal's priorities

@@ -14,6 +14,7 @@ import pytest
 
 from bbsd import BBS
 from support.agent import Agent
+from support.site import MakeFaked
 from support.status import Renames, fits, on_terminal, seconds, status, told, wait_ok, wait_told
 
 KEYS = {
@@ -78,6 +79,24 @@ def test_the_policy_is_shown(agent: Agent, bbs: BBS) -> None:
     assert "tasks backup" in shown and "no hooks" in shown and "restores to /srv" in shown
 
 
+def test_a_borg_that_cannot_be_used(place: Path, agent: Agent, bbs: BBS) -> None:
+    agent.configure(bbs, borg={"path": place / "borg"})
+    agent.start()
+    found = wait_told(agent, lambda s: s["borg"]["reason"])["borg"]
+    assert found["version"] is None and found["path"] is None
+    assert f"{place}/borg is not a program" in found["reason"]
+    shown = " ".join(on_terminal(agent).split())
+    assert f"{place}/borg is not a program: correct it or remove the line" in shown
+    assert "bbs-agent doctor (as root)" in shown
+    agent.stop()
+    (place / "borg").write_text("#!/bin/sh\necho no module named borg >&2\nexit 1\n")
+    (place / "borg").chmod(0o755)
+    agent.start()
+    found = wait_told(agent, lambda s: s["borg"]["reason"] and s["borg"]["path"])["borg"]
+    assert found["version"] is None and "no module named borg" in found["reason"]
+    assert "failed with code 1: no module named borg" in " ".join(status(agent).stdout.split())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_sandbox_that_is_not_whole(started: Agent, bbs: BBS) -> None:
     found = wait_told(started, lambda s: s["sandbox"]["layers"])["sandbox"]
@@ -103,19 +122,49 @@ def test_no_secret_is_in_it(agent: Agent, bbs: BBS) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_anybody_may_ask(started: Agent, place: Path) -> None:
-    for path in (place, started.root.parent):
-        path.chmod(0o755)
-    binary = place / "bbs-agent"
-    shutil.copy(started.binary, binary)
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(binary),
-               "status", "--root", str(started.root)]  # fmt: skip
     wait_told(started, lambda s: s["server"]["answered"])
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = as_nobody(started, place)
     assert done.returncode == 0, done.stderr
     assert "answered" in done.stdout
     started.stop()
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = as_nobody(started, place)
     assert done.returncode == 3 and "is not running" in done.stderr
+
+
+def as_nobody(agent: Agent, place: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """`status` as an ordinary user asks it."""
+    for path in (place, agent.root.parent):
+        path.chmod(0o755)
+    binary = place / "bbs-agent"
+    if not binary.exists():
+        shutil.copy(agent.binary, binary)
+    return subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(binary),
+         "status", *options, "--root", str(agent.root)],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_what_borg_said_is_for_root(place: Path, faked: MakeFaked) -> None:
+    """It names files. Nobody else is shown it, and nobody else can read it."""
+    world = faked("message('/root/diary: open: [Errno 5] Input/output error', 'ERROR'); sys.exit(2)")
+    assert world.backup()["result"] == "failed"
+    wait_told(world.agent, lambda s: s["history"])
+    shown = on_terminal(world.agent)
+    assert fits(shown), shown
+    assert fits(narrow := on_terminal(world.agent, 24, 40), 23, 40), narrow
+    assert "\n          /root/diary: open: [Errno 5] Input/output error\n" in shown, shown
+    assert "failed    /root/diary: open: [Errno 5]" in status(world.agent).stdout
+    assert "bbs-agent doctor (as root)" in shown
+    kept = json.loads((world.agent.var / "history.json").read_text())["history"][0]
+    assert kept["error"] == "/root/diary: open: [Errno 5] Input/output error"
+    assert "diary" not in status(world.agent, "--json").stdout
+    assert "diary" not in (world.agent.run_dir / "status.json").read_text()
+    theirs = as_nobody(world.agent, place)
+    assert theirs.returncode == 0 and "diary" not in theirs.stdout
+    assert " backup " in theirs.stdout and " failed " in theirs.stdout
+    assert "bbs-agent doctor (as root)" in theirs.stdout
 
 
 # an agent that does not run
@@ -125,8 +174,8 @@ def test_not_running(agent: Agent, bbs: BBS) -> None:
     agent.configure(bbs)
     done = status(agent)
     assert done.returncode == 3 and done.stdout == ""
-    assert re.search("bbs-agent is not running: start it with .*; if it ends again, bbs-agent doctor says why",
-                     done.stderr)  # fmt: skip
+    assert "bbs-agent is not running: start it with bbs-agent run --root" in done.stderr
+    assert "bbs-agent doctor says what is wrong" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     agent.start()
     bbs.wait_polls(1)
@@ -170,8 +219,29 @@ def test_a_damaged_status_file(agent: Agent, bbs: BBS) -> None:
         assert json.loads(done.stdout)["running"] is True
     path.unlink()
     assert "has not written" in status(agent).stderr
+    os.mkfifo(path)  # nobody writes into it
+    assert "is damaged" in status(agent).stderr
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert "cannot be read: File too large" in status(agent).stderr
+    path.unlink()
     agent.process.send_signal(signal.SIGUSR1)  # type: ignore[union-attr]
     wait_ok(agent)
+
+
+def test_what_an_earlier_agent_told_is_not_this_ones(agent: Agent, bbs: BBS) -> None:
+    """Its number may be the same: after a reboot, in a container always."""
+    bbs.state.poll_interval = 60
+    agent.configure(bbs)
+    agent.start()
+    found = wait_told(agent, lambda s: s["borg"]["path"] and s["server"]["answered"])
+    path = agent.run_dir / "status.json"
+    for key in ("pid", "pid_start"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: found[key] + 1}))
+        done = status(agent)
+        assert done.returncode == 1 and "has not written" in done.stderr and not done.stdout
+        path.write_text(json.dumps(found))
+        assert status(agent).returncode == 0
 
 
 def test_a_run_directory_that_cannot_be_written(agent: Agent, bbs: BBS) -> None:
@@ -197,3 +267,26 @@ def test_an_idle_poll_writes_at_most_once(started: Agent, bbs: BBS) -> None:
         written = renames.count()
         polls = len(bbs.requests("tasks")) - polls
     assert 1 <= written <= polls + 1, (written, polls)
+
+
+def test_a_busy_job_writes_at_most_once_a_second(faked: MakeFaked) -> None:
+    """However often it says how far it is."""
+    world = faked(
+        "n = 0\n"
+        "while not os.path.exists(HERE + '/go'):\n"
+        "    n += 1\n"
+        "    progress(n, n * 1000)\n"
+        "    time.sleep(0.01)\n"
+        "summary()",
+        ssh=False,
+    )
+    job = world.order(expected_files=100000)
+    wait_told(world.agent, lambda s: s["jobs"] and s["jobs"][0]["files"])
+    began = time.monotonic()
+    with Renames(world.agent.run_dir) as renames:
+        world.bbs.wait_polls(4)
+        written = renames.count()
+        passed = time.monotonic() - began
+    assert 1 <= written <= passed / 0.95 + 1, (written, passed)
+    (world.borg.dir / "go").touch()
+    world.bbs.wait_status(job, 30)

@@ -1,6 +1,7 @@
 """`bbs-agent status`: the job that runs, and the last ten, which outlive the
 agent."""
 
+import json
 import re
 import signal
 import time
@@ -16,22 +17,41 @@ from support.status import fits, on_terminal, seconds, status, told, wait_told
 
 def test_a_running_backup_has_a_bar(faked: MakeFaked) -> None:
     world = faked(HALF_WAY)
+    began = time.time()
     job = world.order(expected_files=1000)
     wait_told(world.agent, lambda s: s["jobs"] and (s["jobs"][0]["files"] or 0) >= 600)
-    found = wait_told(world.agent, lambda s: (s["jobs"][0]["bytes_per_s"] or 0) > 0)
+    found = wait_told(world.agent, lambda s: s["jobs"][0]["bytes_per_s"] and s["jobs"][0]["seconds_left"])
     running = found["jobs"][0]
+    # 1.5 MB in the 1.1 s between borg's two words; less than half a second is no measure
+    assert 0 < running["bytes_per_s"] < 3_200_000
+    # 400 of 1,000 files take two thirds of what the others took
+    assert running["seconds_left"] <= time.time() - seconds(running["started"]) + 1
     assert running["job_id"] == job.id and running["state"] == "running"
     assert running["archive"] and running["files_total"] == 1000
     shown = on_terminal(world.agent)
     assert fits(shown), shown
-    assert re.search(r"\[#{24}-{16}\]  60 %", shown), shown
-    assert re.search(r"600 of 1,000 files, 3\.0 MB, [\d.]+ .?B/s", shown), shown
+    assert re.search(r"\[#{24}-{16}\]  60 %  Backing up 1000 f\.\.\.$", shown, re.M), shown
+    assert re.search(r"600 of 1,000 files, 3\.0 MB, [\d.]+ .?B/s, .* left$", shown, re.M), shown
     assert re.search(rf"Job +{job.id} backup for", shown), shown
     (world.borg.dir / "go").touch()
     world.bbs.wait_status(job, 30)
-    wait_told(world.agent, lambda s: s["history"] and not s["jobs"])
+    past = wait_told(world.agent, lambda s: s["history"] and not s["jobs"])["history"][0]
+    assert 1 <= seconds(past["ended"]) - seconds(past["started"]) <= time.time() - began + 1
     shown = status(world.agent).stdout
-    assert re.search(rf"{job.id} backup +{time.strftime('%Y')}\S+ \S+ +completed .* 6\.0 MB", shown)
+    assert re.search(rf"{job.id} backup +{time.strftime('%Y')}\S+ \S+ +completed \d+ .* 6\.0 MB", shown)
+
+
+def test_without_a_total_its_phase_is_told(faked: MakeFaked) -> None:
+    world = faked("while not os.path.exists(HERE + '/go'): time.sleep(0.05)\nitem('a')")
+    job = world.bbs.add_restore("/x", "a", ["p"], str(world.agent.tmp))
+    wait_told(world.agent, lambda s: s["jobs"] and s["jobs"][0]["message"] == "Running restore")
+    world.order()
+    wait_told(world.agent, lambda s: s["jobs_waiting"] == 1)
+    shown = on_terminal(world.agent)
+    assert re.search(rf"^Job +{job.id} restore for [\d ms]+, 1 more\n +Running restore\n +0 files$", shown, re.M), shown
+    assert "[" not in shown.split("Job ")[1], shown
+    (world.borg.dir / "go").touch()
+    world.bbs.wait_status(job, 30)
 
 
 def names(found: Any) -> set[str]:
@@ -84,7 +104,7 @@ def test_the_last_ten_jobs_outlive_a_restart(faked: MakeFaked) -> None:
 def test_how_jobs_end(faked: MakeFaked) -> None:
     world = faked(
         "if 'warn' in ' '.join(sys.argv): message('cannot read it'); summary(); sys.exit(1)\n"
-        "if 'bad' in ' '.join(sys.argv): sys.exit(2)\n"
+        "if 'bad' in ' '.join(sys.argv): message('Repository /r does not exist.', 'ERROR'); sys.exit(2)\n"
         "if 'slow' in ' '.join(sys.argv): progress(1, 1); time.sleep(60)\n" + COMPLETE
     )
     good = world.order()
@@ -105,8 +125,12 @@ def test_how_jobs_end(faked: MakeFaked) -> None:
     assert by_id[refused.id]["result"] == "failed" and by_id[refused.id]["reason"]
     assert by_id[slow.id]["reason"] == "Cancelled by user"
     shown = status(world.agent).stdout
-    for part in ("warnings", "failed", "Cancelled by user"):
+    for part in ("warnings  ", "failed    Repository /r does not exist.\n",
+                 "failed    Cancelled by user\n"):  # fmt: skip
         assert part in shown, shown
+    kept = {j["job_id"]: j["error"] for j in json.loads((world.agent.var / "history.json").read_text())["history"]}
+    assert kept == {good.id: None, warn.id: "cannot read it", bad.id: "Repository /r does not exist.",
+                    refused.id: None, slow.id: None}  # fmt: skip
 
 
 def test_a_crash_leaves_its_job_in_the_list(faked: MakeFaked) -> None:
@@ -118,6 +142,7 @@ def test_a_crash_leaves_its_job_in_the_list(faked: MakeFaked) -> None:
     world.bbs.wait_status(job, 30)
     found = wait_told(world.agent, lambda s: s["history"])["history"][0]
     assert (found["job_id"], found["type"], found["result"]) == (job.id, "backup", "failed")
+    assert re.search(rf" {job.id} backup .* failed +Interrupted: ", status(world.agent).stdout)
 
 
 def test_browsing_is_no_job_of_the_list(faked: MakeFaked) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bbsd import BBS, CA, Cert, Job
+from bbsd import BBS, CA, PATIENCE, Cert, Job
 from bbsd.state import Body
 from support.agent import Agent
 from support.fakeborg import FakeBorg
@@ -71,7 +71,7 @@ class World:
         os.kill(self.agent.pid, signal.SIGUSR1)
         return job
 
-    def update(self, url: str | None, timeout: float = 30, **more: Any) -> Body:
+    def update(self, url: str | None, timeout: float = PATIENCE, **more: Any) -> Body:
         return self.bbs.wait_status(self.order(url, **more), timeout)
 
     def refused(self, url: str | None, **more: Any) -> str:

@@ -1,5 +1,8 @@
 """`bbs-agent status --watch` on a terminal, which tmux is, and without one."""
 
+import os
+import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -40,7 +43,8 @@ def test_watch_follows(faked: MakeFaked, terminal: Terminal) -> None:
     # the agent ends, and comes back
     agent.stop()
     shown = terminal.wait("bbs-agent is not running")
-    assert "bbs-agent doctor says why" in " ".join(shown.split()) and "\n\nq ends" in shown
+    assert "bbs-agent doctor says what is wrong" in " ".join(shown.split()), shown
+    assert "q ends" in shown
     agent.start()
     terminal.wait(rf"pid {agent.pid}\b")
     # the window changes
@@ -67,6 +71,81 @@ def test_watch_ends_with_ctrl_c(started: Agent, terminal: Terminal) -> None:
     terminal.wait("(?m)^code 0")
 
 
+def watch_as(agent: Agent, terminal: Terminal, place: Path) -> int:
+    """Its process, so that it can be sent a signal."""
+    note = place / "watch-pid"
+    note.unlink(missing_ok=True)
+    command = f"echo $$ >{note}; exec {agent.binary} status --watch --root {agent.root}"
+    terminal.type(f"sh -c '{command}'", "Enter")
+    terminal.wait("q ends")
+    return int(note.read_text())
+
+
+def expect_shell(terminal: Terminal, mark: str) -> None:
+    """The first screen is back, wraps and echoes what is typed, a line at a
+    time."""
+    shown = terminal.wait("first screen")
+    assert "q ends" not in shown and "Server" not in shown
+    terminal.type(f"stty -a | tr ' ;' '\\n\\n' | grep -c '^icanon$\\|^echo$' | sed s/^/{mark}=/", "Enter")
+    terminal.wait(rf"(?m)^{mark}=2$")
+    assert terminal.run("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}") == "0 1 1\n"
+
+
+@pytest.mark.parametrize("how", ["TERM", "HUP", "INT", "QUIT"])
+def test_a_signal_ends_it_and_the_terminal_is_as_before(
+    started: Agent, terminal: Terminal, place: Path, how: str
+) -> None:
+    terminal.type("echo first screen", "Enter")
+    pid = watch_as(started, terminal, place)
+    assert terminal.run("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}") == "1 0 0\n"
+    os.kill(pid, signal.Signals["SIG" + how])
+    terminal.wait("first screen")
+    terminal.type("echo code $?", "Enter")
+    terminal.wait("(?m)^code 0")
+    expect_shell(terminal, "after")
+
+
+def test_it_makes_room_and_comes_back(started: Agent, terminal: Terminal, place: Path) -> None:
+    """Ctrl-Z, and fg."""
+    terminal.type("echo first screen", "Enter")
+    pid = watch_as(started, terminal, place)
+    terminal.type("C-z")
+    expect_shell(terminal, "meanwhile")
+    terminal.type("fg", "Enter")
+    terminal.wait("q ends")
+    os.kill(pid, 0)
+    assert terminal.run("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}") == "1 0 0\n"
+    terminal.type("Q")
+    expect_shell(terminal, "after")
+
+
+def test_it_ends_with_whoever_reads_it(started: Agent) -> None:
+    process = subprocess.Popen(
+        [started.binary, "status", "--watch", "--root", started.root], env=started.env,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout and process.stdout.readline().startswith(b"bbs-agent 3")
+    process.stdout.close()
+    process.wait(30)
+
+
+def test_a_small_window(faked: MakeFaked, place: Path) -> None:
+    """40 columns: nothing is broken at the edge."""
+    world = faked(HALF_WAY)
+    world.order(expected_files=1000)
+    terminal = Terminal(world.agent.env, place / "narrow", columns=40)
+    try:
+        watch(world.agent, terminal)
+        lines = terminal.wait(r"\[#{12}-{8}\]  60 %").splitlines()
+        labels = "Server SSH borg Reports Policy Sandbox Update Job q".split()
+        assert lines[0].startswith("bbs-agent 3.0.0 runs for ") and lines[0].endswith("...")
+        assert all(line[:10].split()[:1][0] in labels for line in lines[1:] if line[:10].strip()), lines
+        (world.borg.dir / "go").touch()
+        assert re.search(r"(?m)^ +1 backup +completed$", terminal.wait("Last jobs +result"))
+    finally:
+        terminal.close()
+
+
 def test_colour_and_its_absence(started: Agent, terminal: Terminal) -> None:
     wait_told(started, lambda s: s["server"]["answered"])
     watch(started, terminal)
@@ -77,6 +156,17 @@ def test_colour_and_its_absence(started: Agent, terminal: Terminal) -> None:
     watch(started, terminal, "NO_COLOR=1")
     terminal.wait("answered")
     assert "\033[" not in terminal.screen("-e")
+
+
+def test_a_terminal_that_only_prints(started: Agent, terminal: Terminal) -> None:
+    """Such as an editor's: the text again and again, and the keys all the same."""
+    wait_told(started, lambda s: s["server"]["answered"])
+    watch(started, terminal, "TERM=dumb")
+    terminal.wait(r"(?s)bbs-agent 3.*\nbbs-agent 3")
+    assert terminal.run("display-message", "-p", "#{alternate_on} #{cursor_flag} #{wrap_flag}") == "0 1 1\n"
+    assert "\033[" not in terminal.screen("-e")
+    terminal.type("q")
+    terminal.wait(r"(?m)^[$#] *$")
 
 
 def test_watch_without_a_terminal(started: Agent, place: Path) -> None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bbsd import BBS
+from bbsd import BBS, PATIENCE
 
 from . import process
 
@@ -140,7 +140,7 @@ class Agent:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def wait_log(self, pattern: str, timeout: float = 15) -> str:
+    def wait_log(self, pattern: str, timeout: float = PATIENCE) -> str:
         """Until the log has a match (case does not matter); the line."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -169,7 +169,7 @@ class Agent:
         below = process.descendants(self.pid)
         return [p for p in below if "net-process" not in p.command and p.state != "Z"]
 
-    def wait_jobless(self, timeout: float = 5) -> None:
+    def wait_jobless(self, timeout: float = 15) -> None:
         deadline = time.monotonic() + timeout
         while left := self.job_processes():
             if time.monotonic() > deadline:

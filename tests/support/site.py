@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bbsd import BBS, Job
+from bbsd import BBS, PATIENCE, Job
 from bbsd.state import Body
 
 from .agent import Agent
@@ -73,7 +73,7 @@ class Faked:
     def order(self, directories: Sequence[str] = ("/etc/hostname",), **more: Any) -> Job:
         return self.bbs.add_backup(self.REPO, list(directories), "secret-phrase", **more)
 
-    def backup(self, timeout: float = 30, **more: Any) -> Body:
+    def backup(self, timeout: float = PATIENCE, **more: Any) -> Body:
         """Orders a backup; its final report."""
         return self.bbs.wait_status(self.order(**more), timeout)
 

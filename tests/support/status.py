@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bbsd import PATIENCE
+
 from .agent import Agent
 
 
@@ -132,7 +134,7 @@ class Terminal:
     def screen(self, *options: str) -> str:
         return self.run("capture-pane", "-p", *options)
 
-    def wait(self, pattern: str, timeout: float = 15) -> str:
+    def wait(self, pattern: str, timeout: float = PATIENCE) -> str:
         deadline = time.monotonic() + timeout
         while not re.search(pattern, shown := self.screen()):
             assert time.monotonic() < deadline, f"never {pattern!r}:\n{shown}"

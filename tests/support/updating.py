@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bbsd import BBS, Cert, Job
+from bbsd import BBS, PATIENCE, Cert, Job
 from bbsd.faults import Exchange, Fault
 from bbsd.state import Body
 
@@ -85,7 +85,7 @@ class Host:
         os.kill(self.agent.pid, signal.SIGUSR1)
         return job
 
-    def ordered(self, timeout: float = 30) -> Body:
+    def ordered(self, timeout: float = PATIENCE) -> Body:
         return self.bbs.wait_status(self.order(), timeout)
 
     def hand(self, *words: str) -> subprocess.CompletedProcess[str]:

@@ -526,12 +526,15 @@ static void writes(void **state)
 	json_close(&w, '}');
 	json_close(&w, ']');
 	json_put(&w, "bad", "\xff caf\xc3\xa9");
+	/* A terminal's CSI, and a blank that is none of its controls. */
+	json_put(&w, "c1", "\xc2\x9bJ\xc2\xa0");
 	json_close(&w, '}');
 	assert_string_equal(buf_str(&b),
 	    "{\"s\":\"a\\\"\\\\\\n\\u0001/\x7f\",\"none\":null,"
 	    "\"n\":\"a\\u0000b\",\"min\":-9223372036854775808,"
 	    "\"max\":9223372036854775807,\"list\":[true,null,[],"
-	    "{\"raw\":[1]}],\"bad\":\"\xef\xbf\xbd caf\xc3\xa9\"}");
+	    "{\"raw\":[1]}],\"bad\":\"\xef\xbf\xbd caf\xc3\xa9\","
+	    "\"c1\":\"\\u009bJ\xc2\xa0\"}");
 	assert_int_equal(json_check(b.data, b.len, 32, NULL, NULL), 0);
 	buf_release(&b);
 }

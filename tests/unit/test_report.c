@@ -1,4 +1,5 @@
 /* Reports: what makes the server lose one must not come out of here. */
+#include "base/log.h"
 #include "base/text.h"
 #include "bbs/report.h"
 #include "fixture.h"
@@ -339,6 +340,73 @@ static void progress_is_cut(void **state)
 	free(log);
 }
 
+static void expect_gist(const char *error_log, const char *gist)
+{
+	struct buf b = BUF_INIT(4096);
+	report_gist(error_log, &b);
+	assert_string_equal(buf_str(&b), gist);
+	buf_release(&b);
+}
+
+/* The first two lines; of a traceback not the way to the error. */
+static void the_gist_of_errors(void **state)
+{
+	(void)state;
+	expect_gist("", "");
+	expect_gist("\n\n", "");
+	expect_gist(
+	    "Repository /r does not exist.", "Repository /r does not exist.");
+	expect_gist("one\n\ntwo\nthree\n", "one; two");
+	expect_gist("Local Exception\nTraceback (most recent call last):\n"
+		    "  File \"borg/archiver.py\", line 5171, in main\n"
+		    "    exit_code = archiver.run(args)\n"
+		    "OSError: [Errno 28] No space left on device: '/x'\n\n"
+		    "Platform: Linux\n",
+	    "Local Exception; OSError: [Errno 28] No space left on device: "
+	    "'/x'");
+	/* Cut at a character, and the next line still stands there. */
+	char line[512] = "";
+	for (int i = 0; i < 100; i++)
+		memcpy(line + i * 3, "\xe2\x82\xac", 4);
+	memcpy(line + 300, "\nnext", 6);
+	struct buf b = BUF_INIT(4096);
+	report_gist(line, &b);
+	assert_int_equal(b.len, 240 + strlen("; next"));
+	assert_string_equal(buf_str(&b) + 240, "; next");
+	buf_reset(&b);
+	log_hide("open-sesame");
+	report_gist("wrong passphrase open-sesame", &b);
+	log_forget();
+	assert_string_equal(buf_str(&b), "wrong passphrase ***");
+	buf_release(&b);
+}
+
+static void a_report_is_packed_with_its_gist(void **state)
+{
+	struct report q, r = {.result = REPORT_FAILED,
+			     .files_processed = 7,
+			     .error_log = "one\ntwo\nthree"};
+	struct buf b = BUF_INIT(4096);
+	struct unpack u;
+	(void)state;
+	report_pack(&r, &b);
+	unpack_init(&u, b.data, b.len);
+	assert_int_equal(report_unpack(&q, &u), 0);
+	assert_int_equal(unpack_end(&u), 0);
+	assert_int_equal(q.result, REPORT_FAILED);
+	assert_int_equal(q.files_processed, 7);
+	assert_string_equal(q.error_log, "one; two");
+	unpack_init(&u, b.data, b.len - 1);
+	assert_int_equal(report_unpack(&q, &u), -1);
+	buf_reset(&b);
+	r.error_log = NULL;
+	report_pack(&r, &b);
+	unpack_init(&u, b.data, b.len);
+	assert_int_equal(report_unpack(&q, &u), 0);
+	assert_string_equal(q.error_log, "");
+	buf_release(&b);
+}
+
 static void progress_is_packed_and_unpacked(void **state)
 {
 	(void)state;
@@ -396,6 +464,8 @@ int main(void)
 	    cmocka_unit_test(a_shorter_report),
 	    cmocka_unit_test(progress_leaves_out_what_is_unknown),
 	    cmocka_unit_test(progress_is_cut),
+	    cmocka_unit_test(the_gist_of_errors),
+	    cmocka_unit_test(a_report_is_packed_with_its_gist),
 	    cmocka_unit_test(progress_is_packed_and_unpacked),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

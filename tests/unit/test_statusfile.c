@@ -27,6 +27,7 @@ static struct status whole(void)
 	    .ssh_checked = 1700000001,
 	    .borg_version = "1.2.4",
 	    .borg_path = "/usr/bin/borg",
+	    .borg_failing = "it does not start",
 	    .reports = 2,
 	    .reports_failing = "the server answers 500",
 	    .tasks = "backup,restore",
@@ -47,7 +48,8 @@ static struct status whole(void)
 	s.job[1] = (struct status_job){
 	    13, "restore", NULL, "waiting", NULL, 0, -1, -1, -1, -1, -1, -1};
 	s.past[0] = (struct status_past){11, "backup", "plan0", "completed",
-	    true, "why", "ssh://u@h/r", 1700000002, 1700000003, 7, 8, 9};
+	    true, "why", "ssh://u@h/r", 1700000002, 1700000003, 7, 8, 9,
+	    "/root/secret.txt: open: Permission denied"};
 	return s;
 }
 
@@ -102,12 +104,16 @@ static void test_the_keys_are_promised(void **state)
 	    &j, json_get(&j, 0, "server"), "reason", "no \"connection\"");
 	fixture_expect(&j, json_get(&j, 0, "reports"), "waiting", "2");
 	fixture_expect(&j, json_get(&j, 0, "sandbox"), "missing", "seccomp");
+	fixture_expect(
+	    &j, json_get(&j, 0, "borg"), "reason", "it does not start");
 	int jobs = json_get(&j, 0, "jobs");
 	assert_int_equal(json_count(&j, jobs), 2);
 	fixture_expect(&j, json_first(&j, jobs), "seconds_left", "6");
 	int past = json_first(&j, json_get(&j, 0, "history"));
 	fixture_expect(&j, past, "stored_bytes", "9");
 	fixture_expect(&j, past, "had_warnings", "true");
+	/* What borg said names files: not for everybody. */
+	fixture_expect(&j, past, "error", NULL);
 	json_release(&j);
 	buf_release(&text);
 }
@@ -123,6 +129,8 @@ static void test_the_history_alone(void **state)
 	    status_decode(&back, STATUS_HISTORY, text.data, text.len), 0);
 	assert_int_equal(back.past_count, 1);
 	assert_string_equal(back.past[0].reason, "why");
+	assert_string_equal(
+	    back.past[0].error, "/root/secret.txt: open: Permission denied");
 	status_past_release(&back.past[0]);
 	assert_null(back.past[0].reason);
 	status_release(&back);

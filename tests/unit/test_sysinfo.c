@@ -26,6 +26,9 @@ static int teardown(void **state)
 	return fixture_teardown(state);
 }
 
+/* Why borg cannot be used. */
+static struct buf why = BUF_INIT(1024);
+
 static void encode(struct json *j, const char *borg)
 {
 	static struct buf out = BUF_INIT(ANSWER_BODY_MAX);
@@ -33,7 +36,8 @@ static void encode(struct json *j, const char *borg)
 	free(config.borg_path);
 	config.borg_path = strdup(borg);
 	fixture_log_begin();
-	sysinfo_encode(&config, &paths, true, -1, &out);
+	buf_reset(&why);
+	sysinfo_encode(&config, &paths, -1, &why, &out);
 	assert_int_equal(out.failed, false);
 	/* The text must live as long as its index. */
 	static char text[ANSWER_BODY_MAX];
@@ -99,6 +103,7 @@ static void without_borg(void **state)
 	struct json j;
 	encode(&j, "/nonexistent/borg");
 	assert_non_null(strstr(fixture_log_end(), "/nonexistent/borg"));
+	assert_non_null(strstr(buf_str(&why), "/nonexistent/borg"));
 	fixture_expect(&j, 0, "borg_version", "not installed");
 	fixture_expect(&j, 0, "borg_install_method", "unknown");
 	fixture_expect(&j, 0, "borg_binary_path", NULL);
@@ -108,6 +113,7 @@ static void without_borg(void **state)
 	    fixture_file(fixture_path("borg"), "#!/bin/sh\nexit 127\n", 0755);
 	encode(&j, borg);
 	assert_non_null(strstr(fixture_log_end(), "code 127"));
+	assert_non_null(strstr(buf_str(&why), "code 127"));
 	fixture_expect(&j, 0, "borg_version", "not installed");
 	fixture_expect(&j, 0, "borg_binary_path", borg);
 	json_release(&j);

@@ -78,6 +78,42 @@ static void test_a_column_is_filled(void **state)
 	buf_release(&out);
 }
 
+static void expect_wrapped(
+    const struct term *t, const char *text, unsigned indent, const char *lines)
+{
+	struct buf out = BUF_INIT(65536);
+	term_wrap(t, &out, text, indent);
+	assert_string_equal(buf_str(&out), lines);
+	buf_release(&out);
+}
+
+static void test_words_are_not_broken(void **state)
+{
+	struct term t = {.tty = true, .utf8 = true, .rows = 24, .cols = 10};
+	(void)state;
+	expect_wrapped(&t, "", 2, "");
+	expect_wrapped(&t, "one two", 2, "one two");
+	/* The last column stays free. */
+	expect_wrapped(&t, "three two", 2, "three\n  two");
+	expect_wrapped(&t, "four four", 0, "four four");
+	expect_wrapped(&t, "four fours", 0, "four\nfours");
+	expect_wrapped(
+	    &t, "a word_that_is_longer b", 2, "a\n  word_that_is_longer\n  b");
+	/* What is wide takes two, what steers the terminal is not let through.
+	 */
+	expect_wrapped(&t, "日本 日本", 2, "日本\n  日本");
+	expect_wrapped(&t, "a\033[2J \xe2\x80\xae", 2, "a\\x1b[2J\n  ?");
+	/* A file gets it whole. */
+	expect_wrapped(&utf8,
+	    "four fours five six seven eight nine ten eleven "
+	    "twelve thirteen fourteen fifteen sixteen",
+	    2,
+	    "four fours five six seven eight nine ten eleven twelve thirteen "
+	    "fourteen fifteen sixteen");
+	t.utf8 = false;
+	expect_wrapped(&t, "Büro", 2, "B?ro");
+}
+
 static void test_styles_only_in_colour(void **state)
 {
 	struct term t = {.colour = true};
@@ -125,6 +161,7 @@ int main(void)
 	    cmocka_unit_test(test_nothing_steers_the_terminal),
 	    cmocka_unit_test(test_without_utf8_there_is_only_ascii),
 	    cmocka_unit_test(test_a_column_is_filled),
+	    cmocka_unit_test(test_words_are_not_broken),
 	    cmocka_unit_test(test_styles_only_in_colour),
 	    cmocka_unit_test(test_the_locale_tells_utf8),
 	};

@@ -49,6 +49,7 @@ static const char script[] =
     "make twin other '/CN=Inter' $ca\n"
     "cp inter.key cross.key; make cross other '/CN=Inter' $ca\n"
     "make deep inter '/CN=Deep' $ca\n"
+    "root ring '/CN=Ring' $ca\n"
     "make noca root '/CN=No CA' basicConstraints=CA:FALSE\n"
     "make clientca root '/CN=Client CA' \"$ca\\nextendedKeyUsage=clientAuth\"\n"
     "make nosign root '/CN=No sign' \"$ca\\nkeyUsage=cRLSign\"\n"
@@ -58,6 +59,7 @@ static const char script[] =
     "san='subjectAltName=DNS:a.test,DNS:*.w.test,DNS:*.top,IP:192.0.2.1,"
     "IP:2001:db8::1'\n"
     "make leaf inter '/CN=cn.test' \"$san\"\n"
+    "make ringed ring '/CN=x' \"$san\"\n"
     "make shortleaf shortca '/CN=x' \"$san\"\n"
     "make direct root '/CN=x' \"$san\\nextendedKeyUsage=serverAuth\"\n"
     "make client root '/CN=x' \"$san\\nextendedKeyUsage=clientAuth\"\n"
@@ -304,6 +306,21 @@ static void too_many(void **state)
 	refused(chain, "too many");
 }
 
+/* CAs that could each stand above the other, in any order. */
+static void a_maze(void **state)
+{
+	NEEDS_PKI();
+	static const char chain[] =
+	    "ringed ring ring ring ring ring ring ring ring ring";
+	clock_t began = clock();
+
+	anchors("root.pem");
+	refused(chain, "is signed by Ring, which");
+	pin("other");
+	refused(chain, "another key");
+	assert_true(clock() - began < CLOCKS_PER_SEC);
+}
+
 static void names(void **state)
 {
 	NEEDS_PKI();
@@ -517,6 +534,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(chains),
 	    cmocka_unit_test(too_many),
+	    cmocka_unit_test(a_maze),
 	    cmocka_unit_test(names),
 	    cmocka_unit_test(dates),
 	    cmocka_unit_test(exactly_in_ca_file),
