@@ -330,8 +330,7 @@ static void tell_no_key(struct agent *a, uint64_t now)
 	if (now < a->key_told_at)
 		return;
 	a->key_told_at = now + 3600u * 1000u;
-	log_info("the server has no SSH key for this client yet: provision "
-		 "SSH on the client's page there; it is asked again");
+	log_info(ANSWER_NO_KEY);
 }
 
 static void failed(struct agent *a, enum call call, struct job *job,

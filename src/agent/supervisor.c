@@ -94,7 +94,7 @@ static int take_lock(struct agent *a)
 		rc = -1;
 	}
 	if (rc == 0 && lockfile_write(a->lock, false) != 0)
-		log_debug("cannot write the pid into the lock");
+		log_debug("cannot write the lock: %s", strerror(errno));
 	if (gate >= 0)
 		close(gate);
 	return rc;
@@ -404,8 +404,8 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 	if (poll(fds, JOBS + jobs, timeout) < 0) {
 		if (errno == EINTR)
 			return;
-		log_error("cannot wait for events: %s; again in a second",
-		    strerror(errno));
+		log_error(
+		    "cannot wait: %s; again in a second", strerror(errno));
 		nanosleep(&(struct timespec){1, 0}, NULL);
 		return;
 	}

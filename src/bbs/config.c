@@ -401,11 +401,11 @@ static int check_key(const struct config *c, const char *path, struct buf *why)
 {
 	for (const char *p = c->api_key; *p != '\0'; p++) {
 		if (*p <= ' ' || *p > '~') {
+			buf_addf(why, "%s: ", path);
 			buf_addf(why,
-			    "%s: [server] api_key holds a character "
-			    "that no key has: copy the key from the "
-			    "server's client page again",
-			    path);
+			    "%s has a character that no key has: copy the key "
+			    "from the client's page on the server again",
+			    "[server] api_key");
 			return -1;
 		}
 	}

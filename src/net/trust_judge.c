@@ -230,8 +230,8 @@ static void trust_say_chain(struct trust_judge *j, const struct trust_chain *t)
 	    [TRUST_WEAK] = "has a weak or unsupported key or signature "
 			   "(SHA-1, RSA below 2048 bits): replace it",
 	    [TRUST_SIGNATURE] =
-		"does not verify: its signature is wrong; if a CA was made "
-		"anew, set ca_file to its certificate of now",
+		"does not verify: its signature is wrong. If its CA was made "
+		"anew, set ca_file to that",
 	};
 	struct buf *why;
 

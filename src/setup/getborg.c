@@ -61,8 +61,8 @@ int getborg_check(struct plan *p, struct buf *why)
 	rc = -1;
 	if (stat(file, &st) != 0)
 		buf_addf(why,
-		    "--borg %s: %s; it takes a file, an address, auto or none",
-		    file, strerror(errno));
+		    "--borg %s: %s; it takes a file, a URL, auto or none", file,
+		    strerror(errno));
 	else if (!S_ISREG(st.st_mode))
 		buf_addf(why, "--borg %s is no plain file", file);
 	else if (beside_check_sum(file, &said) != 0)

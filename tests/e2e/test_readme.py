@@ -162,7 +162,7 @@ def test_links_lead_somewhere() -> None:
 
 def literals() -> str:
     """All texts of the program, those that are written in parts put together."""
-    text = "".join(path.read_text() for path in sorted(words.SRC.rglob("*.c")))
+    text = "".join(path.read_text() for path in sorted(words.SRC.rglob("*.[ch]")))
     text = re.sub(r"/\*.*?\*/|'\\\\?.'", "", text, flags=re.S)
     text = re.sub(r'(?<!\\)"\s*"', "", text)
     return "\n".join(re.findall(r'"((?:\\.|[^"\\\n])*)"', text)).replace('\\"', '"')

@@ -280,7 +280,7 @@ static void chains(void **state)
 	anchors("other.pem");
 	refused("leaf inter", "that by Root");
 	/* The same name with another key, and with the same. */
-	refused("leaf twin", "signature is wrong; if a CA was made anew");
+	refused("leaf twin", "signature is wrong. If its CA was made anew");
 	refused("leaf inter twin", "signature is wrong");
 	believed("leaf inter twin cross");
 	believed("leaf cross");
