@@ -20,6 +20,9 @@
  * progress was taken within this time. */
 #define FRESH_MS (5u * 60u * 1000u)
 
+/* An answer that was on its way when a report was taken is not older. */
+#define HANDED_LATE_MS (5u * 60u * 1000u)
+
 /* How often reports of an earlier life are looked for after a start. */
 #define WATCH_EVERY_MS 900
 
@@ -110,6 +113,20 @@ void answers_judge_again(struct agent *a)
 	buf_release(&why);
 }
 
+/* Its report was taken. One that is handed out still, when no answer can be so
+ * old, would be for ever: as it is after the server's database was put back. */
+static void refuse_again(struct agent *a, int64_t id, uint64_t now)
+{
+	static const char sentence[] =
+	    "This host has reported on a job of this number within the last "
+	    "day, and does not run it again. Was the server's database "
+	    "restored from a backup?";
+	if (jobs_done_ago(&a->jobs, id, now) < HANDED_LATE_MS)
+		return;
+	log_error("job %lld: refused: %s", (long long)id, sentence);
+	spool_add_sentence(a, id, REPORT_FAILED, sentence);
+}
+
 static void take_task(
     struct agent *a, const struct json *j, int node, uint64_t now)
 {
@@ -126,10 +143,13 @@ static void take_task(
 		job->poll = a->polls_done;
 		return;
 	}
-	/* It was answered already, or its report still lies in the spool. */
-	if (jobs_was_done(&a->jobs, id, now) || spool_has(a, id) ||
-	    recovery_has(a, id))
+	/* Its report still lies in the spool, or was taken. */
+	if (spool_has(a, id) || recovery_has(a, id))
 		return;
+	if (jobs_was_done(&a->jobs, id, now)) {
+		refuse_again(a, id, now);
+		return;
+	}
 	int rc = task_decode(&task, j, node, &why);
 	task.job_id = id;
 	job = jobs_add(&a->jobs, &task);

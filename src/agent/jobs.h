@@ -81,7 +81,10 @@ struct job *jobs_find(const struct jobs *jobs, int64_t id);
 struct job *jobs_add(struct jobs *jobs, struct task *task);
 /* Takes it out of the table and frees it; its worker must be gone. */
 void jobs_remove(struct jobs *jobs, struct job *job);
-/* Was its report acknowledged within the last 24 hours? */
+/* How long ago its report was acknowledged; JOBS_DONE_MS: not within the last
+ * 24 hours, if ever. */
+uint64_t jobs_done_ago(const struct jobs *jobs, int64_t id, uint64_t now);
+/* Was it within them? */
 bool jobs_was_done(const struct jobs *jobs, int64_t id, uint64_t now);
 void jobs_mark_done(struct jobs *jobs, int64_t id, uint64_t now);
 /* Is a job that uses a repository starting, or its worker still there? */

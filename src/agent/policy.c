@@ -48,7 +48,8 @@ static bool in_words(const char *word, const char *list)
 	for (const char *p = list; *p != '\0';) {
 		p += strspn(p, ", \t\n");
 		size_t n = strcspn(p, ", \t\n");
-		if (n == len && strncmp(p, word, n) == 0)
+		/* Behind the last comma there is no word without letters. */
+		if (n > 0 && n == len && strncmp(p, word, n) == 0)
 			return true;
 		p += n;
 	}

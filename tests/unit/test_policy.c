@@ -318,6 +318,9 @@ static void only_the_types_that_are_listed(void **state)
 	set(&config.tasks, "list_dirs list backup\trestore");
 	refuse(browse, "list_dir");
 	allow(borg("restore", "\"extract\"", ""));
+	/* A comma too many names no task without a name. */
+	set(&config.tasks, "backup, ");
+	refuse(borg("", "\"list\",\"r::a\"", ""), "the task type");
 	set(&config.tasks, ",");
 	refuse(browse, "list_dir");
 }
