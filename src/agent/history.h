@@ -18,8 +18,8 @@ struct history {
 
 void history_load(struct agent *a);
 /* A job ended so. Of the report its result, flag, numbers and error_log (its
- * gist) count; reason: a sentence of the agent's own, or NULL. A job that is there already is
- * replaced. */
+ * gist) count; reason: a sentence of the agent's own, or NULL. A job that is
+ * there already is replaced. */
 void history_add(struct agent *a, int64_t id, const struct report *r,
     const char *reason, uint64_t now);
 /* A report that lay in the spool, `age` seconds old: it may be of an earlier

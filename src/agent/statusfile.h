@@ -35,8 +35,8 @@ uint64_t statusfile_due(const struct agent *a);
 void statusfile_close(struct agent *a);
 
 /* What is told of by whoever hears it: the SSH test, the host's data (borg's
- * in it, and why it cannot be used or ""), an update, and a job's progress, before it is taken over into the
- * table. */
+ * in it, and why it cannot be used or ""), an update, and a job's progress,
+ * before it is taken over into the table. */
 void statusfile_ssh(struct agent *a, enum ssh_test result, const char *text);
 void statusfile_host(struct agent *a, const char *why);
 /* What became of the last update: a sentence, or NULL. */

@@ -59,7 +59,7 @@ struct status {
 	int64_t ssh_checked;
 	const char *borg_version, *borg_path;
 	const char *borg_failing; /* a sentence: why it cannot be used */
-	int64_t reports; /* that wait for the server */
+	int64_t reports;	  /* that wait for the server */
 	const char *reports_failing;
 
 	/* as in config.ini; NULL: anything */

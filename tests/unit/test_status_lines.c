@@ -45,8 +45,8 @@ static void expect_fit(const char *text, size_t rows, size_t columns)
 	for (; *text != '\0'; count++) {
 		size_t n = strcspn(text, "\n");
 		if (n > columns)
-			fail_msg("%zu columns, not %zu: %.*s", n, columns, (int)n,
-			    text);
+			fail_msg("%zu columns, not %zu: %.*s", n, columns,
+			    (int)n, text);
 		text += n + (text[n] == '\n');
 	}
 	assert_true(count <= rows);
@@ -324,11 +324,15 @@ static void test_a_poor_sandbox_and_a_narrow_policy(void **state)
 	s.commands = "any";
 	s.hooks = "/etc/hooks";
 	s.restore_to = "/srv\n/home";
+	s.backup_from = "/var/www";
+	s.browse = "/opt";
+	s.sandbox_note = "it cannot become nobody";
 	const char *text = show(&file, &s, 0);
 	expect(text, "seccomp; not to be had");
 	expect(text, "tasks backup, any command, hooks in /etc/hooks, "
-		     "restores to");
-	expect(text, "/srv /home");
+		     "restores to /srv\n");
+	expect(text, "          /home, backups from /var/www, browsing /opt\n");
+	expect(text, "seccomp (it cannot become nobody)\n");
 }
 
 static void test_times_are_local(void **state)
