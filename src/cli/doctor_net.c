@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/doctor_checks.h"
+#include "cli/status.h"
 #include "net/date.h"
 #include "net/sandbox.h"
 #include "net/url.h"
@@ -341,12 +342,24 @@ enum found doctor_poll(struct doctor *d, struct buf *out)
 		return FOUND_WARN;
 	}
 	buf_addf(out, "agent %d asks for tasks", lock.pid);
-	if (lock.answered)
-		return FOUND_OK;
-	buf_adds(out, ", but the server has not answered it yet");
-	if (d->broken == LINK_NONE)
-		buf_adds(out, ": its log says why");
-	return FOUND_WARN;
+	struct status_look look;
+	char age[TEXT_AMOUNT];
+	status_look(&d->paths, &look);
+	int64_t since = clock_wall() - look.s.failing_since;
+	bool fails = look.told && look.s.failures > 0;
+	if (fails)
+		buf_addf(out, ", but fails for %s: %s",
+		    text_duration(age, since > 0 ? (uint64_t)since : 0),
+		    look.s.failing != NULL ? look.s.failing : "no answer");
+	else if (!lock.answered)
+		buf_adds(out, ", but the server has not answered it yet: its "
+			      "log says why");
+	/* What doctor reads is not what it began with. */
+	if (fails && d->broken == LINK_NONE)
+		buf_adds(out, "; if config.ini was changed since, reload the "
+			      "agent (systemctl reload bbs-agent, or SIGHUP)");
+	status_look_release(&look);
+	return fails || !lock.answered ? FOUND_WARN : FOUND_OK;
 }
 
 enum found doctor_sandbox(struct doctor *d, struct buf *out)

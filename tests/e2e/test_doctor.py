@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -31,6 +32,7 @@ from support.hosttree import HostTree
 from support.nginx import Nginx
 from support.site import Site
 from support.sshd import Sshd, free_port, keygen
+from support.status import wait_told
 
 # In the order in which they are shown: scripts rely on it.
 NAMES = (
@@ -444,10 +446,31 @@ def test_an_agent_that_gets_no_answer(bbs: BBS, agent: Agent) -> None:
     agent.configure(bbs)
     bbs.fault("register", "error_500", times=1000)
     agent.start()
-    agent.wait_log("answers 500")
+    wait_told(agent, lambda s: s["server"]["failures"] > 0)
     found = doctor(agent)
     found.expect("api_key", "ok")
-    found.expect("poll", "warn", f"agent {agent.pid} asks for tasks, but the server has not answered it yet")
+    found.expect("poll", "warn", f"agent {agent.pid} asks for tasks, but fails for ", "answers 500")
+    os.kill(agent.pid, signal.SIGSTOP)
+    (agent.run_dir / "status.json").unlink()
+    found = doctor(agent)
+    os.kill(agent.pid, signal.SIGCONT)
+    found.expect("poll", "warn", "but the server has not answered it yet: its log says why")
+
+
+def test_a_configuration_that_the_agent_does_not_have_yet(bbs: BBS, agent: Agent) -> None:
+    """What doctor reads is right; what runs began with something else."""
+    agent.configure(bbs, server={"api_key": "wrong" * 8})
+    agent.start()
+    agent.wait_log("refuses the API key")
+    agent.configure(bbs)
+    wait_told(agent, lambda s: s["server"]["failures"] > 0)
+    found = doctor(agent)
+    found.expect("api_key", "ok")
+    found.expect("poll", "warn", "but fails for ", "refuses the API key (401)", "reload the agent")
+    os.kill(agent.pid, signal.SIGHUP)
+    bbs.wait_polls(1)
+    wait_told(agent, lambda s: s["server"]["answered"] and s["server"]["failures"] == 0)
+    doctor(agent).expect("poll", "ok", f"agent {agent.pid} asks for tasks")
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def test_what_borg_said_is_for_root(place: Path, faked: MakeFaked) -> None:
     wait_told(world.agent, lambda s: s["history"])
     shown = on_terminal(world.agent)
     assert fits(shown), shown
+    assert fits(narrow := on_terminal(world.agent, 24, 40), 23, 40), narrow
     assert "\n          /root/diary: open: [Errno 5] Input/output error\n" in shown, shown
     assert "failed    /root/diary: open: [Errno 5]" in status(world.agent).stdout
     assert "bbs-agent doctor (as root)" in shown
