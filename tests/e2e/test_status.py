@@ -267,3 +267,26 @@ def test_an_idle_poll_writes_at_most_once(started: Agent, bbs: BBS) -> None:
         written = renames.count()
         polls = len(bbs.requests("tasks")) - polls
     assert 1 <= written <= polls + 1, (written, polls)
+
+
+def test_a_busy_job_writes_at_most_once_a_second(faked: MakeFaked) -> None:
+    """However often it says how far it is."""
+    world = faked(
+        "n = 0\n"
+        "while not os.path.exists(HERE + '/go'):\n"
+        "    n += 1\n"
+        "    progress(n, n * 1000)\n"
+        "    time.sleep(0.01)\n"
+        "summary()",
+        ssh=False,
+    )
+    job = world.order(expected_files=100000)
+    wait_told(world.agent, lambda s: s["jobs"] and s["jobs"][0]["files"])
+    began = time.monotonic()
+    with Renames(world.agent.run_dir) as renames:
+        world.bbs.wait_polls(4)
+        written = renames.count()
+        passed = time.monotonic() - began
+    assert 1 <= written <= passed / 0.95 + 1, (written, passed)
+    (world.borg.dir / "go").touch()
+    world.bbs.wait_status(job, 30)
