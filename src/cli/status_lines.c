@@ -19,8 +19,7 @@
 #define SILENCE_S 900
 /* Lines of a sentence on a terminal. */
 #define SENTENCE_LINES 3
-/* A name that is cut shorter than this tells nothing. */
-#define NAME_LEAST 12
+#define NAME_LEAST 12 /* one that is cut shorter tells nothing */
 
 struct page {
 	const struct term *t;
@@ -319,9 +318,10 @@ static void add_amounts(struct page *p, const struct status_job *j)
 		buf_addf(
 		    &line, " of %s", text_count(a, (uint64_t)j->files_total));
 	if (j->files >= 0)
-		buf_adds(&line, " files, ");
+		buf_adds(&line, " files");
 	if (j->bytes >= 0)
-		buf_adds(&line, text_size(a, (uint64_t)j->bytes));
+		buf_addf(&line, "%s%s", line.len > 0 ? ", " : "",
+		    text_size(a, (uint64_t)j->bytes));
 	if (j->bytes >= 0 && j->bytes_total > 0)
 		buf_addf(
 		    &line, " of %s", text_size(a, (uint64_t)j->bytes_total));

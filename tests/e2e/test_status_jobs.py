@@ -17,6 +17,7 @@ from support.status import fits, on_terminal, seconds, status, told, wait_told
 
 def test_a_running_backup_has_a_bar(faked: MakeFaked) -> None:
     world = faked(HALF_WAY)
+    began = time.time()
     job = world.order(expected_files=1000)
     wait_told(world.agent, lambda s: s["jobs"] and (s["jobs"][0]["files"] or 0) >= 600)
     found = wait_told(world.agent, lambda s: s["jobs"][0]["bytes_per_s"] and s["jobs"][0]["seconds_left"])
@@ -29,14 +30,28 @@ def test_a_running_backup_has_a_bar(faked: MakeFaked) -> None:
     assert running["archive"] and running["files_total"] == 1000
     shown = on_terminal(world.agent)
     assert fits(shown), shown
-    assert re.search(r"\[#{24}-{16}\]  60 %", shown), shown
+    assert re.search(r"\[#{24}-{16}\]  60 %  Backing up 1000 f\.\.\.$", shown, re.M), shown
     assert re.search(r"600 of 1,000 files, 3\.0 MB, [\d.]+ .?B/s, .* left$", shown, re.M), shown
     assert re.search(rf"Job +{job.id} backup for", shown), shown
     (world.borg.dir / "go").touch()
     world.bbs.wait_status(job, 30)
-    wait_told(world.agent, lambda s: s["history"] and not s["jobs"])
+    past = wait_told(world.agent, lambda s: s["history"] and not s["jobs"])["history"][0]
+    assert 1 <= seconds(past["ended"]) - seconds(past["started"]) <= time.time() - began + 1
     shown = status(world.agent).stdout
-    assert re.search(rf"{job.id} backup +{time.strftime('%Y')}\S+ \S+ +completed .* 6\.0 MB", shown)
+    assert re.search(rf"{job.id} backup +{time.strftime('%Y')}\S+ \S+ +completed (\d+ min )?\d+ s .* 6\.0 MB", shown)
+
+
+def test_without_a_total_its_phase_is_told(faked: MakeFaked) -> None:
+    world = faked("while not os.path.exists(HERE + '/go'): time.sleep(0.05)\nitem('a')")
+    job = world.bbs.add_restore("/x", "a", ["p"], str(world.agent.tmp))
+    wait_told(world.agent, lambda s: s["jobs"] and s["jobs"][0]["message"] == "Running restore")
+    world.order()
+    wait_told(world.agent, lambda s: s["jobs_waiting"] == 1)
+    shown = on_terminal(world.agent)
+    assert re.search(rf"^Job +{job.id} restore for [\d ms]+, 1 more\n +Running restore\n +0 files$", shown, re.M), shown
+    assert "[" not in shown.split("Job ")[1], shown
+    (world.borg.dir / "go").touch()
+    world.bbs.wait_status(job, 30)
 
 
 def names(found: Any) -> set[str]:

@@ -112,6 +112,18 @@ static void test_the_bar(void **state)
 	text = show(&window, &s, 23);
 	expect(text, "\n          Backing up\n");
 	assert_null(strchr(text, '['));
+	expect(text, "\n          1,204 files, 9.2 EB, 25.3 MB/s, "
+		     "1 min left\n");
+	s.job[0].bytes = s.job[0].rate = s.job[0].left = -1;
+	expect(show(&window, &s, 23), "\n          1,204 files\n");
+	s.job[0].files = -1;
+	s.job[0].bytes = 5000000;
+	expect(show(&window, &s, 23), "\n          5.0 MB\n");
+	/* One that waits has no more to tell. */
+	s.job[0].started = 0;
+	s.job[0].state = "waiting";
+	expect(show(&window, &s, 23), "12 backup is waiting, 2 more: plan1\n");
+	assert_null(strstr(show(&window, &s, 23), "Backing up"));
 }
 
 static void fill_past(struct status *s)
