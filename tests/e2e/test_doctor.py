@@ -120,7 +120,7 @@ def test_all_is_well(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
     found.expect("clock", "ok", "as on the server")
     found.expect("dns", "ok", "127.0.0.1")
     found.expect("proxy", "ok", "none")
-    found.expect("tcp", "ok", f"127.0.0.1 port {bbs.port}")
+    found.expect("tcp", "ok", f"127.0.0.1 port {bbs.port} takes connections")
     found.expect("tls", "ok", "TLS 1.2", "bbsd test root", "made out to", "127.0.0.1", "days left")
     found.expect("api_key", "ok", "accepts")
     found.expect("poll", "ok", f"agent {agent.pid}")
@@ -518,6 +518,22 @@ def test_a_captive_portal(bbs: BBS, agent: Agent, kind: str, options: dict[str, 
     found.expect("clock", "ok", "as on the server")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "broken", "words"),
+    [("https", "tls", "does not finish the TLS handshake"), ("http", "http", "took over 8 s")],
+)
+def test_a_port_that_says_nothing(agent: Agent, scheme: str, broken: str, words: str) -> None:
+    """It takes connections; nothing comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        point(agent, f"{scheme}://127.0.0.1:{port}")
+        found = doctor(agent)
+    found.expect("tcp", "ok", f"127.0.0.1 port {port} takes connections")
+    found.expect(broken, "fail", words, "overloaded?")
+    assert found.failed[0] == broken, found.failed
+    found.expect_skipped(broken, "api_key")
+
+
 def test_a_server_in_trouble(bbs: BBS, agent: Agent) -> None:
     bbs.fault("ssh-key", "error_500")
     agent.configure(bbs)
@@ -620,6 +636,16 @@ def test_a_proxy_that_refuses(bbs: BBS, agent: Agent, answer: bytes, words: str)
     found.expect("tcp", "ok")
     found.expect_skipped("proxy", "tls", "http", "api_key")
     assert "hunter2" not in str(found)
+
+
+def test_a_proxy_that_is_passed_by(bbs: BBS, agent: Agent) -> None:
+    proxy = f"http://127.0.0.1:{free_port('127.0.0.1')}"
+    agent.configure(bbs, server={"proxy": proxy, "no_proxy": "127.0.0.1,example.org"})
+    found = doctor(agent)
+    found.expect("proxy", "ok", "none")
+    found.expect("api_key", "ok")
+    agent.configure(bbs, server={"proxy": proxy, "no_proxy": "example.org"})
+    doctor(agent).expect("proxy", "fail", "cannot be reached")
 
 
 def test_a_proxy_that_is_not_there(bbs: BBS, agent: Agent) -> None:
