@@ -243,6 +243,7 @@ def test_the_port_is_closed(agent: Agent) -> None:
     found.expect("dns", "ok")
     found.expect("tcp", "fail", f"port {port}: connection refused", "firewall")
     found.expect_skipped("tcp", "tls", "http", "api_key")
+    found.expect("poll", "warn", "no agent runs here", "start it (see service)")
 
 
 @pytest.fixture
@@ -778,18 +779,24 @@ def test_reports_that_wait(bbs: BBS, agent: Agent) -> None:
     found.expect("spool", "warn", "waiting reports: 1, the oldest for", "set aside: 1", "-8.json.bad")
 
 
-def test_a_full_disk(place: Path, bbs: BBS, agent: Agent) -> None:
-    mount = place / "small"
-    mount.mkdir()
+@pytest.mark.parametrize(
+    ("check", "size", "state"),
+    [("cache", "1m", "fail"), ("cache", "500m", "warn"), ("spool", "1m", "fail"), ("spool", "32m", "warn")],
+)
+def test_a_full_disk(
+    place: Path, bbs: BBS, agent: Agent, check: str, size: str, state: str
+) -> None:
+    mount = place / "small" if check == "cache" else agent.var / "spool"
+    mount.mkdir(parents=True)
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(mount)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(mount)], capture_output=True
     )
     if done.returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:
         agent.configure(bbs)
-        agent.env["BORG_CACHE_DIR"] = str(mount / "a/b")
-        doctor(agent).expect("cache", "fail", "make room")
+        agent.env["BORG_CACHE_DIR"] = str(place / "small/a/b")
+        doctor(agent).expect(check, state, "make room")
     finally:
         subprocess.run(["umount", str(mount)], check=True)
 

@@ -294,6 +294,25 @@ def test_the_status_of_a_job_whose_type_is_not_known(
     assert agent.running and len(bbs.requests("register")) == 1
 
 
+def test_the_status_tells_what_waits_and_what_is_reported(
+    faked: MakeFaked, agent: Agent, manager: Manager
+) -> None:
+    """And what a server says is no order to the service manager."""
+    world = faked("while not os.path.exists(HERE + '/go'): time.sleep(0.05)\nsummary()", ssh=False)
+    first, second = world.order(), world.order()
+    manager.wait(rf"^STATUS=job {first.id}: backup.*; 1 waiting$")
+    evil = "no\nREADY=1\nSTATUS=all is well\n\x1b[2J"
+    world.bbs.fault("status", "status", code=500, error=evil, times=1000)
+    (world.borg.dir / "go").touch()
+    manager.wait(rf"^STATUS=job ({first.id}|{second.id}): backup, reporting", 30)
+    world.bbs.fault("tasks", "status", code=500, error=evil, times=1000)
+    manager.wait("STATUS=.*trouble with the server since .*500", 30)
+    assert manager.lines().count("READY=1") == 1
+    assert not any(line.startswith("STATUS=all") or "\x1b" in line for line in manager.lines())
+    world.bbs.faults.clear()
+    world.bbs.wait_status(second, 90)
+
+
 def test_what_machines_read_is_utc(faked: MakeFaked, agent: Agent, manager: Manager) -> None:
     """Whatever zone and language the service manager gives the agent."""
     agent.env |= {"TZ": "XYZ-5", "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"}

@@ -155,6 +155,9 @@ def test_how_the_last_job_ended(known: Agent, sshd: Sshd) -> None:
     remember(known, past(9, here, HOUR, "failed", reason="Cancelled by user"))
     state, text = look(known)
     assert state == "ok" and "which failed: Cancelled by user" in text and "reached" not in text
+    remember(known, past(9, here, HOUR, "failed", error="Connection closed by remote host."))
+    state, text = look(known)
+    assert state == "warn" and "which failed: Connection closed by remote host." in text
 
 
 def test_a_way_that_only_borg_knows(known: Agent) -> None:

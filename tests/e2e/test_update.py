@@ -296,7 +296,7 @@ def test_doctor(host: Host, other_key: Key) -> None:
     host.offer(release(host.key, NEW, as_version(NEW)))
     state, text = host.doctor()
     assert state == "ok", text
-    assert f"{host.files.url('/dist')} offers bbs-agent {NEW}, signed by a known key" in text
+    assert f"{host.files.url('/dist')} offers bbs-agent {NEW}, signed by a known key: bbs-agent update installs it" in text
     host.unchanged()
     host.program.parent.chmod(0o777)
     assert "others can write into the directory" in host.hand().stderr

@@ -44,7 +44,7 @@ def test_watch_follows(faked: MakeFaked, terminal: Terminal) -> None:
     agent.stop()
     shown = terminal.wait("bbs-agent is not running")
     assert "bbs-agent doctor says what is wrong" in " ".join(shown.split()), shown
-    assert "q ends" in shown
+    assert "q ends" in shown and "Sandbox" not in shown, shown
     agent.start()
     terminal.wait(rf"pid {agent.pid}\b")
     # the window changes
