@@ -191,6 +191,7 @@ $(FUZZ_BEARSSL): $(FETCHED) vendor/bearssl.mk
 # clocks that a test sets (tests/clock/seam.c).
 
 CLOCK := build/tests/bbs-agent-clock
+POWER := build/tests/bbs-agent-power
 CLOCK_WRAPS := -Wl,--wrap=clock_gettime,--wrap=time,--wrap=poll \
 	-Wl,--wrap=timerfd_settime
 
@@ -227,7 +228,7 @@ $(FATAL): build/tests/bbs-agent-%: tests/support/fatal.c $(BIN)
 #: make test-hosts    install on booted hosts (root; the first time slower)
 #: make test-slow     what waits for real time limits: a minute
 .PHONY: e2e reproducible test-hosts test-slow
-e2e: $(BIN) $(CHECKS) $(DENYCHECK) $(DENYAGENT) $(CLOCK) $(FATAL)
+e2e: $(BIN) $(CHECKS) $(DENYCHECK) $(DENYAGENT) $(CLOCK) $(POWER) $(FATAL)
 	$(PYTHON) tests/e2e/run
 
 test-hosts:
@@ -259,8 +260,6 @@ soak:
 	tests/soak/run $(SOAK)
 
 # The release's own objects once more; what it syncs is kept (soak/power.c).
-POWER := build/tests/bbs-agent-power
-
 $(POWER): tests/soak/power.c $(BIN)
 	@echo "  LD    $@"
 	@mkdir -p $(@D)
