@@ -325,7 +325,9 @@ main() {
 			set -- "$@" "$word"
 			;;
 		--from | --sha256 | --server | --ca-file | --proxy)
-			[ "$left" -gt 0 ] || die "a value is missing after $word"
+			case $left${1:-} in
+			0 | [0-9]--* | [0-9][0-9]--*) die "a value is missing after $word" ;;
+			esac
 			take "$word" "$1"
 			case $word in
 			--from | --sha256) ;;

@@ -7,6 +7,7 @@
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "base/proc_hide.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "cli/doctor.h"
 #include "cli/help.h"
@@ -102,7 +103,7 @@ static int take_option(
 	}
 	if (word[len] == '=')
 		value = word + len + 1;
-	else if (argv[*i + 1] != NULL)
+	else if (argv[*i + 1] != NULL && !text_starts(argv[*i + 1], "--"))
 		value = argv[++*i];
 	*(const char **)member = value;
 	return value != NULL && value[0] != '\0' ? 1 : -1;
@@ -152,7 +153,7 @@ static int parse(char **argv, struct command_line *c)
 		else if (strcmp(c->verb, "help") == 0 && c->topic == NULL)
 			c->topic = word;
 		else
-			return help_wrong("unexpected word", word, NULL);
+			return help_wrong("unexpected word", word, &options);
 	}
 	settle_verb(c);
 	return EXIT_DONE;

@@ -133,7 +133,7 @@ struct agent {
 	enum renewal renewal;
 	struct orphan orphans[ORPHANS_MAX];
 	struct lost *lost; /* recovery.c */
-	bool unswept;	   /* somebody killed may have left half a file */
+	bool unswept;	   /* somebody killed may have left files */
 	struct helper sysinfo, ssh_test;
 	struct buf host;   /* the body of register and info */
 	struct buf early;  /* the same without borg, at the start */
@@ -147,7 +147,7 @@ struct agent {
 	bool want_key, want_ssh_test, want_host;
 	bool poll_again; /* it was asked for while one was under way */
 	uint64_t register_at, poll_at, heartbeat_at, info_at, host_at;
-	uint64_t key_at, ssh_test_at;
+	uint64_t key_at, key_told_at, ssh_test_at;
 	uint64_t browsed_at; /* a list_dir came, 0: never */
 
 	bool take_over;	    /* a new version waits until nothing runs */
@@ -244,6 +244,9 @@ void spool_reply(struct agent *a, const struct net_reply *r, uint64_t now);
 uint64_t spool_due(const struct agent *a);
 bool spool_is_empty(const struct agent *a);
 bool spool_has(const struct agent *a, int64_t job_id);
+/* Do as many wait in memory that no more of those should be added that the
+ * server would ask for again? */
+bool spool_is_full(const struct agent *a);
 /* A report that the supervisor makes itself, or that found no disk. */
 void spool_add(struct agent *a, int64_t job_id, const char *body, size_t len);
 /* Before the process ends: what is in memory goes to disk, if it can. */

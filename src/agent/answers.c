@@ -20,6 +20,9 @@
  * progress was taken within this time. */
 #define FRESH_MS (5u * 60u * 1000u)
 
+/* An answer that was on its way when a report was taken is not older. */
+#define HANDED_LATE_MS (5u * 60u * 1000u)
+
 /* How often reports of an earlier life are looked for after a start. */
 #define WATCH_EVERY_MS 900
 
@@ -62,12 +65,10 @@ void answers_register(struct agent *a, const struct json *j, uint64_t now)
 		log_debug("cannot write the lock: %s", strerror(errno));
 	a->info_at = a->renewal == RENEWAL_KNOWN ? now : now + 3600u * 1000u;
 	a->poll_at = now;
-	if (a->ssh_info.user[0] == '\0')
-		return;
 	if (!file_is_plain(a->paths->ssh_key)) {
 		a->want_key = true;
 		a->key_at = now;
-	} else {
+	} else if (a->ssh_info.user[0] != '\0') {
 		a->want_ssh_test = true;
 	}
 }
@@ -112,6 +113,20 @@ void answers_judge_again(struct agent *a)
 	buf_release(&why);
 }
 
+/* Its report was taken. One that is handed out still, when no answer can be so
+ * old, would be for ever: as it is after the server's database was put back. */
+static void refuse_again(struct agent *a, int64_t id, uint64_t now)
+{
+	static const char sentence[] =
+	    "This host has reported on a job of this number within the last "
+	    "day, and does not run it again. Was the server's database "
+	    "restored from a backup?";
+	if (jobs_done_ago(&a->jobs, id, now) < HANDED_LATE_MS)
+		return;
+	log_error("job %lld: refused: %s", (long long)id, sentence);
+	spool_add_sentence(a, id, REPORT_FAILED, sentence);
+}
+
 static void take_task(
     struct agent *a, const struct json *j, int node, uint64_t now)
 {
@@ -128,10 +143,13 @@ static void take_task(
 		job->poll = a->polls_done;
 		return;
 	}
-	/* It was answered already, or its report still lies in the spool. */
-	if (jobs_was_done(&a->jobs, id, now) || spool_has(a, id) ||
-	    recovery_has(a, id))
+	/* Its report still lies in the spool, or was taken. */
+	if (spool_has(a, id) || recovery_has(a, id))
 		return;
+	if (jobs_was_done(&a->jobs, id, now)) {
+		refuse_again(a, id, now);
+		return;
+	}
 	int rc = task_decode(&task, j, node, &why);
 	task.job_id = id;
 	job = jobs_add(&a->jobs, &task);
@@ -172,10 +190,16 @@ static void check_jobs(
     struct agent *a, const struct json *j, bool is_heartbeat, uint64_t now)
 {
 	int list = json_get(j, 0, "check_jobs");
-	int tasks = json_get(j, 0, "tasks");
+	int tasks = json_get(j, 0, "tasks"), count = 0;
 	for (int e = json_first(j, list); e != JSON_NONE;
 	     e = json_next(j, list, e)) {
 		int64_t id;
+		if (count++ == TASKS_MAX) {
+			log_warning("the server asks about %d jobs; only the "
+				    "first %d are looked at",
+			    json_count(j, list), TASKS_MAX);
+			break;
+		}
 		if (json_int(j, e, &id) != 0 || id <= 0)
 			continue;
 		struct job *job = jobs_find(&a->jobs, id);
@@ -183,7 +207,7 @@ static void check_jobs(
 			if (named_in(j, tasks, id) || update_has(a, id) ||
 			    spool_has(a, id) ||
 			    jobs_was_done(&a->jobs, id, now) ||
-			    recovery_has(a, id))
+			    recovery_has(a, id) || spool_is_full(a))
 				continue;
 			log_warning("job %lld: the server asks about it, but "
 				    "it does not run here: reported as "
@@ -217,6 +241,8 @@ void answers_tasks(struct agent *a, const struct json *j, uint64_t now)
 		return;
 	}
 	trouble_end(&a->trouble, now);
+	if (!a->registered && a->register_at == CLOCK_NEVER)
+		a->register_at = now;
 	update_answered(a);
 	a->polls_done++;
 	if (now < a->spool.watch_until &&

@@ -220,8 +220,7 @@ void calls_begin(struct agent *a, uint64_t now)
 	    .total_ms = call == CALL_TASKS ? TASKS_TOTAL_MS : CALL_TOTAL_MS,
 	    .body_max = call == CALL_TASKS ? TASKS_BODY_MAX : ANSWER_BODY_MAX};
 	log_debug("%s %s %s", request.method, request.path,
-	    call == CALL_REGISTER || call == CALL_INFO ? "(host)"
-						       : buf_str(&body));
+	    body.len < LOG_LINE_MAX ? buf_str(&body) : "");
 	if (net_begin(a->polls, &request) == 0) {
 		bool tells = call == CALL_REGISTER || call == CALL_INFO;
 		if (tells && a->renewal == RENEWAL_KNOWN)
@@ -311,6 +310,29 @@ static void job_is_gone(struct agent *a, struct job *job)
 		forget_job(a, job);
 }
 
+/* After an outage the server is told anew who we are. Where a poll met it, one
+ * is to work before: it may be all that the server fails at. */
+static void after_outage(struct agent *a, enum call call, int status)
+{
+	bool poll = call == CALL_TASKS;
+	if (status != 0 && (status < 500 || !poll))
+		return;
+	if (poll)
+		a->poll_at = a->trouble.hold_until;
+	if (!poll || a->registered)
+		a->register_at = poll ? CLOCK_NEVER : 0;
+	a->registered = false;
+}
+
+/* Asked for every few polls, and said as often as a trouble is. */
+static void tell_no_key(struct agent *a, uint64_t now)
+{
+	if (now < a->key_told_at)
+		return;
+	a->key_told_at = now + 3600u * 1000u;
+	log_info(ANSWER_NO_KEY);
+}
+
 static void failed(struct agent *a, enum call call, struct job *job,
     const struct net_reply *r, uint64_t now)
 {
@@ -330,8 +352,7 @@ static void failed(struct agent *a, enum call call, struct job *job,
 		trouble_end(&a->trouble, now);
 		job_is_gone(a, job);
 	} else if (call == CALL_SSH_KEY && answered && r->status == 404) {
-		log_info("the server has no SSH key for this client yet: "
-			 "provision SSH for it there; it is asked again");
+		tell_no_key(a, now);
 	} else if (r->result == NET_JSON) {
 		/* Not worth a pause: the next poll comes as ever. */
 		trouble_add(
@@ -342,13 +363,7 @@ static void failed(struct agent *a, enum call call, struct job *job,
 		trouble_add(&a->trouble,
 		    key ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, buf_str(&text),
 		    a->poll_interval, r->retry_after, now);
-		/* After an outage the server is told anew who we are. Where
-		 * one call alone fails, the others must have their turn. */
-		bool down = r->status >= 500 && call == CALL_TASKS;
-		if (!answered || down) {
-			a->registered = false;
-			a->register_at = 0;
-		}
+		after_outage(a, call, answered ? r->status : 0);
 	}
 	if (call == CALL_REGISTER || call == CALL_TASKS)
 		a->once_failed = true;

@@ -22,13 +22,20 @@
 /* One whose link was cut ends what it runs; then it is killed. */
 #define DISMISS_MS 5000
 
+static const char *purpose(const struct agent *a, const struct helper *h)
+{
+	return h == &a->ssh_test ? "the test of the SSH key"
+				 : "looking for borg on this host";
+}
+
 static void start(struct agent *a, struct helper *h, worker_main *body)
 {
 	int sock;
 	pid_t pid =
 	    worker_start(a->config, a->paths, NULL, a->log_fd, body, &sock);
 	if (pid < 0) {
-		log_error("cannot start a process: %s", strerror(errno));
+		log_error("%s: cannot start a process: %s", purpose(a, h),
+		    strerror(errno));
 		return;
 	}
 	frame_link_init(&h->link, sock, ANSWER_BODY_MAX);
@@ -190,8 +197,7 @@ static void ended(struct agent *a, struct helper *h, uint64_t now)
 	h->pid = 0;
 	if (h->answered || h->dismissed || a->stopping)
 		return;
-	log_error("a process that asked about this host ended without an "
-		  "answer");
+	log_error("%s: its process ended without an answer", purpose(a, h));
 	if (h == &a->sysinfo)
 		ask_again(a, now + HOST_AGAIN_MS);
 }
@@ -224,10 +230,9 @@ bool helpers_busy(const struct helper *h)
 static void give_up(struct agent *a, struct helper *h, uint64_t now)
 {
 	bool ssh = h == &a->ssh_test;
-	log_error("%s: no answer within %u s; it is tried again later",
-	    ssh ? "the test of the SSH key"
-		: "looking for borg on this host (is it on a drive that does "
-		  "not respond?)",
+	log_error("%s%s: no answer within %u s; it is tried again later",
+	    purpose(a, h),
+	    ssh ? "" : " (is it on a drive that does not respond?)",
 	    HELPER_MS / 1000);
 	helpers_dismiss(h);
 	if (ssh)

@@ -50,11 +50,13 @@ void history_release(struct history *h)
 	status_release(&h->list);
 }
 
-static void save(struct agent *a)
+void history_save(struct agent *a)
 {
 	struct buf text = BUF_INIT(STATUS_FILE_MAX);
 	const char *path = a->paths->history;
-	a->history.changes++;
+	if (a->history.saved == a->history.changes)
+		return;
+	a->history.saved = a->history.changes;
 	status_encode(&a->history.list, STATUS_HISTORY, &text);
 	if (text.failed ||
 	    file_write(path, buf_str(&text), text.len, 0600) != 0)
@@ -70,6 +72,13 @@ static int find(const struct status *list, int64_t id)
 	return at;
 }
 
+/* What ended later than this, up to now: a clock that was ahead does not keep
+ * new ones behind the old. */
+static bool is_newer(const struct status_past *p, int64_t ended)
+{
+	return p->ended > ended && p->ended <= clock_wall();
+}
+
 /* Takes p over; one that is older than all of a full list is dropped. */
 static void insert(struct agent *a, struct status_past *p)
 {
@@ -77,7 +86,8 @@ static void insert(struct agent *a, struct status_past *p)
 	int at = find(list, p->id);
 	if (at < list->past_count)
 		drop(list, at);
-	for (at = 0; at < list->past_count && list->past[at].ended > p->ended;)
+	for (at = 0;
+	     at < list->past_count && is_newer(&list->past[at], p->ended);)
 		at++;
 	if (at == STATUS_PAST_MAX) {
 		status_past_release(p);
@@ -89,7 +99,7 @@ static void insert(struct agent *a, struct status_past *p)
 	    (size_t)(list->past_count - at) * sizeof(list->past[0]));
 	list->past[at] = *p;
 	list->past_count++;
-	save(a);
+	a->history.changes++;
 }
 
 /* NULL stays NULL; so does what there is no memory for. */
@@ -124,7 +134,7 @@ static char *find_repository(const struct job *job)
 }
 
 static void add(struct agent *a, int64_t id, const struct report *r,
-    const char *reason, uint64_t now, int64_t ended)
+    const char *reason, int64_t ended)
 {
 	static const char *const results[] = {[REPORT_COMPLETED] = "completed",
 	    [REPORT_FAILED] = "failed",
@@ -149,14 +159,15 @@ static void add(struct agent *a, int64_t id, const struct report *r,
 		p.error = copy(r->error_log);
 	p.repository = find_repository(job);
 	if (job != NULL && job->started_at != 0)
-		p.started = ended - (int64_t)((now - job->started_at) / 1000);
+		p.started = clock_wall() -
+			    (int64_t)((clock_ms() - job->started_at) / 1000);
 	insert(a, &p);
 }
 
-void history_add(struct agent *a, int64_t id, const struct report *r,
-    const char *reason, uint64_t now)
+void history_add(
+    struct agent *a, int64_t id, const struct report *r, const char *reason)
 {
-	add(a, id, r, reason, now, clock_wall());
+	add(a, id, r, reason, clock_wall());
 }
 
 static int64_t number_of(const struct json *j, const char *name)
@@ -175,7 +186,7 @@ void history_add_report(
 	/* Nothing is parsed for a report that is tried again and again. */
 	if (find(list, id) < list->past_count ||
 	    (list->past_count == STATUS_PAST_MAX &&
-		list->past[STATUS_PAST_MAX - 1].ended > ended))
+		is_newer(&list->past[STATUS_PAST_MAX - 1], ended)))
 		return;
 	if (json_parse(&j, body, len) == 0) {
 		int result = json_get(&j, 0, "result");
@@ -197,7 +208,7 @@ void history_add_report(
 		    .files_processed = number_of(&j, "files_processed"),
 		    .bytes_processed = number_of(&j, "bytes_processed"),
 		    .deduplicated_size = number_of(&j, "deduplicated_size")};
-		add(a, id, &r, NULL, 0, ended);
+		add(a, id, &r, NULL, ended);
 		free(archive);
 		buf_release(&log);
 		buf_release(&gist);

@@ -62,14 +62,20 @@ void jobs_remove(struct jobs *jobs, struct job *job)
 	free(job);
 }
 
-bool jobs_was_done(const struct jobs *jobs, int64_t id, uint64_t now)
+uint64_t jobs_done_ago(const struct jobs *jobs, int64_t id, uint64_t now)
 {
+	uint64_t ago = JOBS_DONE_MS;
 	for (int i = 0; i < JOBS_DONE_MAX; i++) {
 		if (jobs->done[i].id == id && jobs->done[i].at != 0 &&
-		    now - jobs->done[i].at < JOBS_DONE_MS)
-			return true;
+		    now - jobs->done[i].at < ago)
+			ago = now - jobs->done[i].at;
 	}
-	return false;
+	return ago;
+}
+
+bool jobs_was_done(const struct jobs *jobs, int64_t id, uint64_t now)
+{
+	return jobs_done_ago(jobs, id, now) < JOBS_DONE_MS;
 }
 
 void jobs_mark_done(struct jobs *jobs, int64_t id, uint64_t now)

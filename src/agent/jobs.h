@@ -10,6 +10,7 @@
 #include "bbs/report.h"
 #include "bbs/task.h"
 #include "job/message.h"
+#include "job/stall.h"
 #include <sys/types.h>
 
 enum job_state {
@@ -37,6 +38,7 @@ struct job {
 	uint64_t final_at;   /* FINAL came, 0: not yet */
 	uint64_t info_by;    /* its report waits for info until then; 0: no */
 	uint64_t give_up_at; /* it hangs if it runs then, 0: it never does */
+	struct stall stall;  /* of the worker itself, not of what it runs */
 
 	/* what the server knows and is to know */
 	struct progress progress;
@@ -79,7 +81,10 @@ struct job *jobs_find(const struct jobs *jobs, int64_t id);
 struct job *jobs_add(struct jobs *jobs, struct task *task);
 /* Takes it out of the table and frees it; its worker must be gone. */
 void jobs_remove(struct jobs *jobs, struct job *job);
-/* Was its report acknowledged within the last 24 hours? */
+/* How long ago its report was acknowledged; JOBS_DONE_MS: not within the last
+ * 24 hours, if ever. */
+uint64_t jobs_done_ago(const struct jobs *jobs, int64_t id, uint64_t now);
+/* Was it within them? */
 bool jobs_was_done(const struct jobs *jobs, int64_t id, uint64_t now);
 void jobs_mark_done(struct jobs *jobs, int64_t id, uint64_t now);
 /* Is a job that uses a repository starting, or its worker still there? */

@@ -61,9 +61,11 @@ static void add_job(
 {
 	char count[TEXT_AMOUNT];
 	const struct progress *p = &job->progress;
+	/* One that is refused may have none. */
+	const char *type = job->task.type != NULL ? job->task.type : "unknown";
 	int done = percent(p), more = 0;
 	buf_addf(out, "job %lld: ", (long long)job->id);
-	text_add_escaped(out, job->task.type, strlen(job->task.type));
+	text_add_escaped(out, type, strlen(type));
 	if (job->state == JOB_REPORTING)
 		buf_adds(out, ", reporting");
 	else if (job->stop != STOP_NONE)

@@ -48,7 +48,8 @@ static bool in_words(const char *word, const char *list)
 	for (const char *p = list; *p != '\0';) {
 		p += strspn(p, ", \t\n");
 		size_t n = strcspn(p, ", \t\n");
-		if (n == len && strncmp(p, word, n) == 0)
+		/* Behind the last comma there is no word without letters. */
+		if (n > 0 && n == len && strncmp(p, word, n) == 0)
 			return true;
 		p += n;
 	}
@@ -84,15 +85,18 @@ static bool is_trap(const char *location)
 	return false;
 }
 
-/* {now:TEXT} can become any text, and so any host: only the archive's name,
- * behind "::", may have such a thing. */
+/* {now:TEXT} can become any text, {utcnow} has colons, and older borgs take a
+ * dash out of {uuid4[8]}: so any host. Only the archive's name, behind "::",
+ * and a plain path may have such a thing. */
 static bool is_trap_repository(const char *location)
 {
 	const char *end = strstr(location, "::");
 	const char *brace = strchr(location, '{');
-	return is_trap(location) ||
-	       (brace != NULL &&
-		   (end == NULL ? strchr(location, ':') != NULL : brace < end));
+	if (is_trap(location))
+		return true;
+	if (brace == NULL || (end != NULL && end < brace))
+		return false;
+	return end != NULL || location[0] != '/' || strchr(location, ':');
 }
 
 /* A name or a path that no shell and no format reads anything into. */
@@ -134,6 +138,22 @@ static int check_words(const struct task *t, struct buf *why)
 	return 0;
 }
 
+/* Each kind of task has its rules and its place to run in, and these are for
+ * the one command that it is made of; NULL: for any. */
+static const char *command_of(enum task_kind kind)
+{
+	switch (kind) {
+	case TASK_BACKUP:
+	case TASK_BACKUP_DRY_RUN:
+		return "create";
+	case TASK_RESTORE:
+	case TASK_RESTORE_DATABASE:
+		return "extract";
+	default:
+		return NULL;
+	}
+}
+
 static int check_command(const struct task *t, struct buf *why)
 {
 	const char *program = strrchr(t->command[0], '/');
@@ -148,8 +168,13 @@ static int check_command(const struct task *t, struct buf *why)
 		buf_adds(why, "borg without a command");
 		return -1;
 	}
-	if (t->command[n] != NULL && !in_words(t->command[n], commands))
-		return refuse(why, "borg's command", t->command[n]);
+	const char *verb = t->command[n], *only = command_of(t->kind);
+	if (verb != NULL && !in_words(verb, commands))
+		return refuse(why, "borg's command", verb);
+	if (only != NULL && (verb == NULL || strcmp(verb, only) != 0)) {
+		buf_addf(why, "in a %s, ", t->type);
+		return refuse(why, "borg's command", verb != NULL ? verb : "");
+	}
 	return check_words(t, why);
 }
 
@@ -249,8 +274,11 @@ static int check_env(const struct task *t, struct buf *why)
 int policy_check(const struct config *c, const struct task *t, struct buf *why)
 {
 	if (c->tasks != NULL && strcmp(c->tasks, "all") != 0 &&
-	    !in_words(t->type, c->tasks))
-		return refuse(why, "the task type", t->type);
+	    !in_words(t->type, c->tasks)) {
+		refuse(why, "the task type", t->type);
+		buf_adds(why, " ([policy] tasks)");
+		return -1;
+	}
 	if (t->kind == TASK_UPDATE_AGENT && !c->auto_update) {
 		buf_adds(why, "this agent does not install the server's "
 			      "script, and updates itself only with [agent] "

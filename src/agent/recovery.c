@@ -15,7 +15,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "bbs/journal.h"
+#include "job/borgenv.h"
+#include "job/hook_env.h"
 #include "job/owed.h"
+#include "job/secretfile.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -204,6 +207,9 @@ void recovery_sweep(struct agent *a)
 	    a->paths->spool, a->paths->journal, a->paths->run};
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		file_sweep_temporary(dirs[i], "");
+	borgenv_forget_keys(a->paths);
+	hook_env_forget(a->paths, 0);
+	secretfile_forget_all(a->paths);
 }
 
 void recovery_polled(struct agent *a, const struct json *j, int tasks)

@@ -10,9 +10,9 @@
 
 /* At the start: takes up what the journal holds. */
 void recovery_open(struct agent *a, uint64_t now);
-/* Removes what somebody who was killed left half written, unless a worker of
- * an earlier life may be writing. None of ours may: nobody but the supervisor
- * then writes, and what is half written never becomes whole. */
+/* Removes what somebody who was killed left: what is half written, keys and
+ * other secrets of jobs. Not while a worker of an earlier life may be using
+ * them, such as for a post-script; none of ours may run. */
 void recovery_sweep(struct agent *a);
 /* Moves on what can; returns when it wants to be called again. */
 uint64_t recovery_watch(struct agent *a, uint64_t now);

@@ -56,6 +56,7 @@ void runner_start_job(struct agent *a, struct job *job, uint64_t now)
 	job->pid = pid;
 	job->state = JOB_RUNNING;
 	job->accepted_at = job->started_at = now;
+	stall_init(&job->stall, now);
 	if (job->task.kind == TASK_LIST_DIR)
 		job->give_up_at = now + BROWSE_GIVE_UP_MS;
 	if (a->heartbeat_at <= now)
@@ -82,8 +83,7 @@ static void take_final(
 	if (report_unpack(&r, u) == 0)
 		history_add(a, job->id, &r,
 		    job->stop != STOP_NONE ? worker_stop_sentence(job->stop)
-					   : NULL,
-		    now);
+					   : NULL);
 	const char *body = kept ? NULL : unpack_bytes(u, &len);
 	if (kept)
 		a->spool.pending = true;
@@ -282,10 +282,13 @@ static void give_up(struct agent *a, struct job *job, uint64_t now)
 		buf_adds(&text, worker_stop_sentence(job->stop));
 	else
 		buf_addf(&text,
-		    "no answer within %s: is one of the folders on a network "
+		    "no answer within %s: is one of the directories on a "
+		    "network "
 		    "drive or a disk that does not respond?",
 		    time);
 	kill(job->pid, SIGKILL);
+	job->killed = true;
+	job->stop_by = now + CHILD_GONE_MS;
 	report_without_it(a, job, buf_str(&text), now);
 	buf_release(&text);
 }
@@ -298,7 +301,8 @@ static void leave_behind(struct agent *a, struct job *job, uint64_t now)
 	struct proc worker = {job->pid, proc_start_time(job->pid)};
 	struct proc group = {job->group, job->group_start};
 	runner_read_job(a, job, now);
-	buf_addf(&text, "%s; ", worker_stop_sentence(job->stop));
+	if (job->stop != STOP_NONE)
+		buf_addf(&text, "%s; ", worker_stop_sentence(job->stop));
 	proc_describe_stuck(&worker, &text);
 	job->stuck = true;
 	report_without_it(a, job, buf_str(&text), now);
@@ -311,7 +315,6 @@ static void end_overdue(struct agent *a, struct job *job, uint64_t now)
 {
 	if (job->give_up_at != 0 && job->state == JOB_RUNNING) {
 		give_up(a, job, now);
-		job->stop_by = now + WORKER_GRACE_MS;
 	} else if (job->killed) {
 		leave_behind(a, job, now);
 	} else {
@@ -323,7 +326,21 @@ static void end_overdue(struct agent *a, struct job *job, uint64_t now)
 	}
 }
 
-/* When the job's process is to be killed, if it is there then. */
+/* A worker looks after what it runs, and wakes for that every second; one that
+ * does not hangs itself, on a path in a dead mount for example. */
+static void watch_worker(struct job *job, uint64_t now)
+{
+	uint64_t count;
+	if (job->pid == 0 || job->killed || job->stop != STOP_NONE ||
+	    !stall_is_due(&job->stall, now))
+		return;
+	if (proc_sleeps(job->pid, &count) != 0)
+		count = now;
+	if (stall_look(&job->stall, count, now))
+		runner_stop_job(job, STOP_STALLED);
+}
+
+/* When the job's process is to be killed, or was, and is there then. */
 static uint64_t overdue_at(const struct job *job)
 {
 	uint64_t at = CLOCK_NEVER;
@@ -331,7 +348,7 @@ static uint64_t overdue_at(const struct job *job)
 		return at;
 	if (job->give_up_at != 0 && job->state == JOB_RUNNING)
 		at = job->give_up_at;
-	if (job->stop != STOP_NONE && job->stop_by < at)
+	if ((job->stop != STOP_NONE || job->killed) && job->stop_by < at)
 		at = job->stop_by;
 	return at;
 }
@@ -340,6 +357,7 @@ uint64_t runner_overdue(struct agent *a, uint64_t now)
 {
 	uint64_t next = CLOCK_NEVER;
 	for (struct job *job = a->jobs.first; job != NULL; job = job->next) {
+		watch_worker(job, now);
 		if (overdue_at(job) <= now)
 			end_overdue(a, job, now);
 		if (overdue_at(job) < next)

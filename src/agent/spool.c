@@ -1,7 +1,8 @@
 /*
  * The sender of final reports: one at a time, oldest first, over a net
  * process of its own, since a server may take minutes to answer one. A report
- * leaves the spool only on a definite answer; until then it is tried again.
+ * leaves the spool only on a definite answer; until then it is tried again,
+ * after the others when it may be the one that the server stumbles over.
  * An outage never costs one. Given up are, and said so: a report that the
  * server itself fails over for a day (it is set aside), and the oldest of a
  * spool that grows without end.
@@ -59,6 +60,15 @@ bool spool_has(const struct agent *a, int64_t job_id)
 	return spoolfile_has(a->paths->spool, job_id);
 }
 
+bool spool_is_full(const struct agent *a)
+{
+	int count = 0;
+	for (const struct memory_report *m = a->spool.memory; m != NULL;
+	     m = m->next)
+		count++;
+	return count >= SPOOL_MEMORY_MAX;
+}
+
 void spool_add(struct agent *a, int64_t job_id, const char *body, size_t len)
 {
 	struct memory_report *m = calloc(1, sizeof(*m));
@@ -86,7 +96,7 @@ void spool_add_sentence(struct agent *a, int64_t job_id,
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct report r = {.result = result};
-	history_add(a, job_id, &r, sentence, clock_ms());
+	history_add(a, job_id, &r, sentence);
 	report_encode_failed(job_id, result, sentence, &body);
 	spool_add(a, job_id, buf_str(&body), body.len);
 	buf_release(&body);
@@ -255,8 +265,9 @@ static void send_report(struct agent *a, int64_t id, const struct buf *body)
 	    .first_byte_ms = STATUS_TIMEOUT_MS,
 	    .total_ms = STATUS_TIMEOUT_MS,
 	    .body_max = ANSWER_BODY_MAX};
-	log_debug("POST %s for job %lld (%u bytes)", STATUS_PATH, (long long)id,
-	    what->len);
+	log_debug("POST %s for job %lld (%u bytes) %s", STATUS_PATH,
+	    (long long)id, what->len,
+	    what->len < LOG_LINE_MAX ? buf_str(what) : "");
 	if (net_begin(a->reports, &request) == 0)
 		a->spool.sending = id;
 	buf_release(&brief);
@@ -329,15 +340,25 @@ static bool is_definite(const struct net_reply *r, int status)
 		   0;
 }
 
+/* May it be this very report that the server cannot take? One that dies of it
+ * says nothing, or what stands before it says 502. */
+static bool is_about_report(const struct net_reply *r)
+{
+	if (r->result != NET_OK)
+		return r->result == NET_HTTP || r->result == NET_TIMEOUT;
+	return r->status == 413 || r->status >= 500;
+}
+
 /* It is sent again later: shorter, or after those that come behind it; what
- * the server never takes is given up one day. */
+ * the server itself never takes is given up one day. */
 static void put_off(
     struct agent *a, int64_t id, const struct net_reply *r, uint64_t now)
 {
 	struct spool *s = &a->spool;
-	if (r->result != NET_OK || (r->status != 413 && r->status != 500))
+	int status = r->result == NET_OK ? r->status : 0;
+	if (!is_about_report(r))
 		return;
-	if (r->status == 413 && (s->shortened != id || s->can_be_less)) {
+	if (status == 413 && (s->shortened != id || s->can_be_less)) {
 		s->times = s->shortened == id ? s->times + 1 : 1;
 		s->shortened = id;
 		/* Somebody may be waiting for it. */
@@ -346,10 +367,11 @@ static void put_off(
 	}
 	s->shortened = 0;
 	int64_t age = s->sending_memory ? 0 : spoolfile_age(s->name);
-	if (refusals_add(&s->refusals, id, age, now)) {
+	if ((status == 413 || status == 500) &&
+	    refusals_add(&s->refusals, id, age, now)) {
 		log_error("job %lld: its report is given up: the server has "
 			  "answered %d for too long%s",
-		    (long long)id, r->status,
+		    (long long)id, status,
 		    s->sending_memory ? "" : "; it is set aside as .bad");
 		finished(a, id, true, now);
 		return;
@@ -372,9 +394,11 @@ static void settled(
 			 "job is gone",
 		    (long long)id);
 	else if (r->status == 400)
-		log_error(
-		    "job %lld: the server refuses its report (400): %.200s",
-		    (long long)id, r->body);
+		log_error("job %lld: the server refuses its report (400)%s: "
+			  "%.200s",
+		    (long long)id,
+		    a->spool.sending_memory ? "" : ", it is set aside as .bad",
+		    r->body);
 	else
 		log_info("job %lld: reported to the server", (long long)id);
 	finished(a, id, r->status == 400, now);

@@ -38,9 +38,6 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "base/version.h"
-#include "job/borgenv.h"
-#include "job/hook_env.h"
-#include "job/secretfile.h"
 #include "setup/lockfile.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +94,7 @@ static int take_lock(struct agent *a)
 		rc = -1;
 	}
 	if (rc == 0 && lockfile_write(a->lock, false) != 0)
-		log_debug("cannot write the pid into the lock");
+		log_debug("cannot write the lock: %s", strerror(errno));
 	if (gate >= 0)
 		close(gate);
 	return rc;
@@ -131,12 +128,9 @@ static int open_agent(struct agent *a, char **argv)
 	if (open_dirs(a->paths) != 0 || take_lock(a) != 0)
 		return -1;
 	update_open(a, argv);
-	borgenv_forget_keys(a->paths);
-	hook_env_forget(a->paths, 0);
-	secretfile_forget_all(a->paths);
 	a->signals = open_signals();
 	if (a->signals < 0) {
-		log_error("no signalfd: %s", strerror(errno));
+		log_error("cannot receive signals: %s", strerror(errno));
 		return -1;
 	}
 	a->alarm = clock_alarm_new();
@@ -335,6 +329,7 @@ static void do_what_is_due(struct agent *a)
 	calls_begin(a, now);
 	fetch_begin(a, now);
 	spool_begin(a, now);
+	history_save(a);
 	statusfile_write(a, now);
 }
 
@@ -409,7 +404,8 @@ static void wait_and_take(struct agent *a, uint64_t watchdog)
 	if (poll(fds, JOBS + jobs, timeout) < 0) {
 		if (errno == EINTR)
 			return;
-		log_error("poll: %s; again in a second", strerror(errno));
+		log_error(
+		    "cannot wait: %s; again in a second", strerror(errno));
 		nanosleep(&(struct timespec){1, 0}, NULL);
 		return;
 	}

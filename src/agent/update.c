@@ -310,7 +310,7 @@ static bool give_up(struct agent *a)
 	struct update_state s;
 	update_state_read(a->paths, &s);
 	if (!is_ours(&s) || put_back(a, &s,
-				"it ran for an hour without an answer of the "
+				"it ran for an hour without an answer from the "
 				"server") != 0)
 		return false;
 	return a->take_over = true;

@@ -26,6 +26,9 @@ int file_write_all(int fd, const void *data, size_t len);
 int file_set_aside(const char *path);
 /* mkdir -p; parents 0755, the last one mode (an existing one is left). */
 int file_mkdirs(const char *path, mode_t mode);
+/* As openat(2), links and all, but only what lies on the mount of dir: no
+ * other one is even asked. -1 with EXDEV; ENOSYS before Linux 5.6. */
+int file_open_within(int dir, const char *name, int flags);
 /* A new file in dir that has no name and vanishes with its descriptor. */
 int file_unnamed(const char *dir);
 /* Removes what lies below dir and dir itself, never following links. */

@@ -21,18 +21,29 @@ struct tree_how {
 };
 #define RESOLVE_NO_XDEV_ 0x01
 
+int file_open_within(int dir, const char *name, int flags)
+{
+	int fd = -1;
+	errno = ENOSYS;
+#ifdef SYS_openat2
+	struct tree_how how = {(uint64_t)flags, 0, RESOLVE_NO_XDEV_};
+	fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	/* So old containers say it. */
+	if (fd < 0 && errno == EPERM)
+		errno = ENOSYS;
+#endif
+	return fd;
+}
+
 /* Opens the directory name in dir; EXDEV when another mount begins there. */
 static int tree_open(int dir, const char *name, dev_t device)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-#ifdef SYS_openat2
-	struct tree_how how = {(uint64_t)flags, 0, RESOLVE_NO_XDEV_};
-	long rc = syscall(SYS_openat2, dir, name, &how, sizeof(how));
-	if (rc >= 0 || (errno != ENOSYS && errno != EPERM))
-		return (int)rc;
-#endif
 	struct stat st;
-	int fd = openat(dir, name, flags);
+	int fd = file_open_within(dir, name, flags);
+	if (fd >= 0 || errno != ENOSYS)
+		return fd;
+	fd = openat(dir, name, flags);
 	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_dev == device))
 		return fd;
 	close(fd);

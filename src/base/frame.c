@@ -188,7 +188,8 @@ static int frame_head(const struct frame_link *l, struct head *head)
 	return (head->len & ~HEAD_FD) <= frame_max(l) ? 1 : -1;
 }
 
-/* Bytes that the next frame still lacks, as far as its head is known. */
+/* Bytes that the next frame still lacks, as far as its head is known; -1 when
+ * the link is broken, and stays so. */
 static ssize_t frame_missing(const struct frame_link *l)
 {
 	struct head head = {0};
@@ -199,7 +200,10 @@ static ssize_t frame_missing(const struct frame_link *l)
 	if (rc == 0)
 		return (ssize_t)(sizeof(head) - have);
 	size_t whole = sizeof(head) + (head.len & ~HEAD_FD);
-	return whole > have ? (ssize_t)(whole - have) : 0;
+	if (whole > have)
+		return (ssize_t)(whole - have);
+	/* It comes with the frame, unless we may open no more files. */
+	return (head.len & HEAD_FD) != 0 && l->fd_in < 0 ? -1 : 0;
 }
 
 /* Keeps the descriptor that came with a message; 0, or -1 when it is one too
@@ -280,8 +284,6 @@ int frame_next(struct frame_link *l, struct frame *f)
 	f->len = head.len & ~HEAD_FD;
 	f->data = l->in.data + l->taken + sizeof(head);
 	if ((head.len & HEAD_FD) != 0) {
-		if (l->fd_in < 0)
-			return -1;
 		f->fd = l->fd_in;
 		l->fd_in = -1;
 	}

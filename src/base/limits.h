@@ -30,8 +30,6 @@
 /* Bodies that are sent; nginx refuses more than 1 MiB by default. */
 #define REPORT_BODY_MAX (16u * MIB)
 
-/* One frame between two processes of the agent: a tasks answer and its head. */
-#define FRAME_MAX (TASKS_BODY_MAX + 64u * KIB)
 /* What one read of a link asks for at least; small, links are mostly idle. */
 #define FRAME_READ (4u * KIB)
 /* A link's empty buffer above this size is given back. */
@@ -73,6 +71,9 @@
 #define PROC_POLL_MS 20
 /* /proc/PID/stat and io have less than 1 KiB. */
 #define PROC_FILE_MAX (4u * KIB)
+/* /proc/PID/status has all groups of the process in it, and masks that grow
+ * with the host. */
+#define PROC_STATUS_MAX (64u * KIB)
 /* Descriptors that are closed one by one where nothing else helps. */
 #define PROC_FD_MAX 65536
 
@@ -110,8 +111,8 @@
 /* The same for what a dead worker left running: no other job on a repository
  * begins before. */
 #define ORPHAN_GONE_MS 20000u
-/* borg or a dump that used neither CPU nor I/O for this long hangs: the
- * server's own stall timeout. */
+/* borg or a dump that used neither CPU nor I/O for this long hangs, and so does
+ * a worker that did not wake: the server's own stall timeout. */
 #define STALL_MS (120u * 60u * 1000u)
 /* A question to a database server: sizes of thousands of tables take minutes.
  */
@@ -168,11 +169,17 @@
 #define REPORT_AGE_MAX_S (90 * 24 * 3600)
 /* Reports that wait on disk: years of a server that is gone. */
 #define SPOOL_FILES_MAX 2000
+/* Reports in memory, 300 bytes each, from which on jobs that nobody here knows
+ * are not answered for: the server asks for them again. */
+#define SPOOL_MEMORY_MAX 1000
 /* Files that were set aside and are kept for somebody to look at. */
 #define SPOOL_ASIDE_MAX 100
 /* Answers of 500 to a line for the server's log, until it is dropped. */
 #define LOG_TRIES_MAX 3
 
+/* What a link leads to on another mount is waited for, for this long and once
+ * a job: borg waits meanwhile, once its pipe is full. */
+#define AFAR_MS 2000
 /* The catalogue that ssh has not taken yet, on disk. */
 #define CATALOG_SPILL_MAX (4096ull * MIB)
 
@@ -239,7 +246,8 @@
 #define TRUST_CHAIN_BYTES_MAX (128u * KIB)
 /* Names held against constraints of one CA; real ones have a few of each. */
 #define NAMES_CHECKS_MAX 10000
-/* Chains that are tried when certificates can be ordered in many ways. */
+/* Certificates above which a way up is looked for: ten that could each stand
+ * above the other have a million. */
 #define TRUST_TRIES_MAX 16
 
 /* A look into a directory, as the server may ask for it. */

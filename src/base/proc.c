@@ -91,6 +91,21 @@ bool proc_is_alive(const struct proc *p)
 	       line.state != 'X';
 }
 
+int proc_sleeps(pid_t pid, uint64_t *count)
+{
+	static const char name[] = "\nvoluntary_ctxt_switches:\t";
+	struct buf text = BUF_INIT(PROC_STATUS_MAX);
+	char number[16];
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	const char *found = proc_read(number, "status", &text) == 0
+				? strstr(buf_str(&text), name)
+				: NULL;
+	if (found != NULL)
+		*count = proc_number(found + strlen(name));
+	buf_release(&text);
+	return found != NULL ? 0 : -1;
+}
+
 /* What the kernel waits for, for a process that waits without end. */
 static void proc_add_wait(const char *number, struct buf *out)
 {

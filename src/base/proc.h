@@ -47,6 +47,9 @@ bool proc_is_alive(const struct proc *p);
  * one of then or, where that has ended, each member of this session, which no
  * stranger is. start must be known. */
 bool proc_group_is(const struct proc *p, pid_t session);
+/* How often it has gone to sleep so far: a process whose number stays hangs.
+ * 0, or -1 when that cannot be read. */
+int proc_sleeps(pid_t pid, uint64_t *count);
 /* Appends "process 12 does not end (state D: the kernel waits for …)". */
 void proc_describe_stuck(const struct proc *p, struct buf *out);
 /* Exit code as a shell has it: code, or 128 + signal. */

@@ -19,6 +19,10 @@ int answer_ssh_info(
 /* The file ssh_info.json. Encode appends; read is 0 or -1 (none, unusable). */
 void ssh_info_encode(const struct ssh_info *info, struct buf *out);
 int ssh_info_read(const char *path, struct ssh_info *info);
+/* What a 404 to ssh-key means, for the log and for whoever installs. */
+#define ANSWER_NO_KEY                                                          \
+	"the server has no SSH key for this client yet: provision SSH on the " \
+	"client's page there; the agent asks again"
 /* The private key with LF line ends and one at its end; 0 or -1. */
 int answer_ssh_key(const struct json *j, struct buf *out);
 /* Normalises key text the same way (also for remote_ssh_key). */

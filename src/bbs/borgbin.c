@@ -35,16 +35,10 @@ static int take(
 
 static int search_path(struct buf *path)
 {
-	const char *dirs = getenv("PATH");
-	while (dirs != NULL && *dirs != '\0') {
-		size_t len = strcspn(dirs, ":");
-		/* A relative directory would depend on where we stand. */
-		if (dirs[0] == '/' && take(path, dirs, len, "/borg") == 0)
-			return 0;
-		dirs += len;
-		dirs += *dirs == ':';
-	}
-	return -1;
+	char *found = proc_search("borg", getenv("PATH"));
+	int rc = found != NULL ? buf_adds(path, found) : -1;
+	free(found);
+	return rc;
 }
 
 int borgbin_find(const char *configured, struct buf *path, struct buf *why)

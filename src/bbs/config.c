@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum value_kind {
 	VALUE_TEXT,
@@ -93,6 +94,11 @@ static int set_text(char **field, const char *value)
 /* Colons separate as well as newlines; the result has newlines. */
 static int parse_list(char **field, const char *value)
 {
+	for (const char *p = value; *p != '\0'; p += *p != '\0') {
+		if (*p != '/' && *p != ':' && *p != '\n')
+			return -1;
+		p += strcspn(p, ":\n");
+	}
 	if (set_text(field, value) != 0)
 		return -1;
 	for (char *p = *field; *p != '\0'; p++) {
@@ -154,9 +160,11 @@ static void expected(struct buf *out, const struct key *key)
 	case VALUE_HOOKS:
 		buf_adds(out, "yes, no or a directory");
 		break;
+	case VALUE_LIST:
+		buf_adds(out, "a list of absolute paths with : between them");
+		break;
 	case VALUE_TEXT:
 	case VALUE_SECRET:
-	case VALUE_LIST:
 		buf_adds(out, "a text");
 		break;
 	}
@@ -393,11 +401,11 @@ static int check_key(const struct config *c, const char *path, struct buf *why)
 {
 	for (const char *p = c->api_key; *p != '\0'; p++) {
 		if (*p <= ' ' || *p > '~') {
+			buf_addf(why, "%s: ", path);
 			buf_addf(why,
-			    "%s: [server] api_key holds a character "
-			    "that no key has: copy the key from the "
-			    "server's client page again",
-			    path);
+			    "%s has a character that no key has: copy the key "
+			    "from the client's page on the server again",
+			    "[server] api_key");
 			return -1;
 		}
 	}
@@ -413,9 +421,11 @@ int config_load(struct config *c, const char *path, struct buf *warnings,
 	*missing = false;
 	if (file_read(path, &text) != 0) {
 		*missing = errno == ENOENT;
+		bool closed = errno == EACCES && geteuid() != 0;
 		buf_addf(why, "cannot read %s: %s%s", path, strerror(errno),
 		    *missing ? ": this host is not configured: run "
 			       "bbs-agent install"
+		    : closed ? ": run this as root, or with sudo"
 			     : "");
 		goto out;
 	}

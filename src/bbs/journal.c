@@ -118,7 +118,7 @@ int journal_begin(const struct paths *p, int64_t job_id, const char *type,
 }
 
 static int add_process(const struct paths *p, int64_t job_id, const char *name,
-    const struct proc *proc, const char *boot)
+    const struct proc *proc, const char *boot, bool sync)
 {
 	struct buf text = BUF_INIT(KIB);
 	struct json_writer w = {&text, false};
@@ -128,7 +128,7 @@ static int add_process(const struct paths *p, int64_t job_id, const char *name,
 	if (boot != NULL)
 		json_put(&w, "boot", boot);
 	json_close(&w, '}');
-	int rc = journal_add(p, job_id, &text, false);
+	int rc = journal_add(p, job_id, &text, sync);
 	buf_release(&text);
 	return rc;
 }
@@ -138,13 +138,13 @@ int journal_worker(const struct paths *p, int64_t job_id)
 	char boot[BOOT_ID_SIZE];
 	struct proc self = {getpid(), proc_start_time(getpid())};
 	journal_boot_id(boot);
-	return add_process(p, job_id, "worker", &self, boot);
+	return add_process(p, job_id, "worker", &self, boot, true);
 }
 
 int journal_group(
     const struct paths *p, int64_t job_id, const struct proc *group)
 {
-	return add_process(p, job_id, "group", group, NULL);
+	return add_process(p, job_id, "group", group, NULL, false);
 }
 
 int journal_reported(const struct paths *p, int64_t job_id)

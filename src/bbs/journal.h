@@ -31,7 +31,8 @@ void journal_boot_id(char id[BOOT_ID_SIZE]);
  * All of these return 0, or -1 (errno). */
 int journal_begin(const struct paths *p, int64_t job_id, const char *type,
     const char *archive);
-/* This process is its worker. */
+/* This process is its worker. On disk at once: what the server was told nothing
+ * of, a test of a script, must not run again when the host loses its power. */
 int journal_worker(const struct paths *p, int64_t job_id);
 /* This process group runs for it. */
 int journal_group(

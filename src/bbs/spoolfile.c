@@ -114,10 +114,14 @@ bool spoolfile_has(const char *dir, int64_t job_id)
 	struct dirent *e;
 	bool found = false;
 	DIR *d = opendir(dir);
-	while (d != NULL && !found && (e = readdir(d)) != NULL)
-		found = name_job(e->d_name) == job_id;
-	if (d != NULL)
-		closedir(d);
+	if (d == NULL)
+		return errno != ENOENT;
+	do {
+		errno = 0;
+		e = readdir(d);
+		found = e != NULL ? name_job(e->d_name) == job_id : errno != 0;
+	} while (e != NULL && !found);
+	closedir(d);
 	return found;
 }
 

@@ -17,7 +17,8 @@ int spoolfile_write(
 #define SPOOLFILE_NAME_MAX 64
 int spoolfile_next(const char *dir, const char *after, char *name, size_t size,
     int64_t *job_id);
-/* Does a report of this job lie there? */
+/* Does a report of this job lie there? Also when that cannot be told now: a
+ * job that it would be wrong to call unknown. */
 bool spoolfile_has(const char *dir, int64_t job_id);
 /* Reads one: 0; -1 when it cannot be read or holds no JSON object. */
 int spoolfile_read(const char *dir, const char *name, struct buf *body);

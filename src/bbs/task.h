@@ -30,7 +30,7 @@ struct task_plugin {
 
 struct task {
 	enum task_kind kind;
-	char *type; /* as the server calls it */
+	char *type; /* as the server calls it; NULL where decoding failed */
 	int64_t job_id;
 	char **command; /* NULL-terminated, NULL when there is none */
 	struct task_env *env;

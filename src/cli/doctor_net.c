@@ -161,8 +161,6 @@ enum found doctor_config(struct doctor *d, struct buf *out)
 		/* Warnings come before what is wrong. */
 		const char *last = strrchr(text, '\n');
 		buf_adds(out, last != NULL ? last + 1 : text);
-		if (geteuid() != 0)
-			buf_adds(out, " (doctor is not run as root)");
 		return FOUND_FAIL;
 	}
 	if (url_parse(&url, d->config.url, &wrong) != 0) {
@@ -337,8 +335,9 @@ enum found doctor_poll(struct doctor *d, struct buf *out)
 	struct lockfile lock;
 	lockfile_read(d->paths.lock, &lock);
 	if (lock.pid == 0) {
-		buf_adds(out, "no agent runs here, so nobody asks for tasks: "
-			      "start it (see service), unless cron does");
+		buf_adds(out,
+		    "no agent runs here, so nobody asks for tasks: "
+		    "start it (bbs-agent status says how), unless cron does");
 		return FOUND_WARN;
 	}
 	buf_addf(out, "agent %d asks for tasks", lock.pid);

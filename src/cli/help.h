@@ -1,5 +1,5 @@
 /* The texts of `help`, and what is said of a command line that is not
- * understood. README: "Commands". */
+ * understood. */
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 

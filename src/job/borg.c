@@ -74,7 +74,8 @@ static void take_message(
 	r->lock_marks |= marks;
 	r->other_errors += !is_warning && marks == 0;
 	excerpt_add(&r->all, text, len);
-	if (borglog_is_routine(text)) {
+	/* Only of a warning is it known that borg went on. */
+	if (is_warning && borglog_is_routine(text)) {
 		log_debug("borg: %s", text);
 		return;
 	}

@@ -26,7 +26,7 @@ struct borg_run {
 	/* the outcome */
 	bool stopped;	       /* it was told to end */
 	int exit_code;	       /* as a shell has it */
-	struct excerpt errors; /* warnings and errors, the routine ones out */
+	struct excerpt errors; /* errors, and warnings that are not routine */
 	struct excerpt all;    /* the same with the routine ones */
 	uint64_t warnings;     /* warnings that are not routine */
 	uint64_t other_errors; /* errors that are not about a lock */

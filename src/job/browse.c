@@ -60,7 +60,7 @@ static void look(struct short_job *job, const struct json *j)
 		o.allowed = buf_str(&allowed);
 	}
 	if (path == NULL)
-		short_fail(job, "the task names no folder to look into");
+		short_fail(job, "the task names no directory to look into");
 	else if (browse_tree(&o, &job->output, &why) != 0)
 		short_fail(job, "%s", buf_str(&why));
 	else if (w->stop != STOP_NONE)

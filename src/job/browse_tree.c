@@ -222,7 +222,7 @@ static int tidy_path(const char *given, struct buf *out, struct buf *why)
 refuse:
 	buf_adds(why, "\"");
 	text_add_escaped(why, given, strnlen(given, 200));
-	buf_adds(why, "\" is not the path of a folder on this host (it must "
+	buf_adds(why, "\" is not the path of a directory on this host (it must "
 		      "begin with / and be without ..)");
 	return -1;
 }
@@ -252,7 +252,7 @@ static int open_top(struct tree *t, struct browse_node *top, struct buf *why)
 		if (errno == ENOENT)
 			buf_adds(why, " does not exist on this host");
 		else if (errno == ENOTDIR)
-			buf_adds(why, " is not a folder");
+			buf_adds(why, " is not a directory");
 		else
 			buf_addf(why, " cannot be opened: %s", strerror(errno));
 	}

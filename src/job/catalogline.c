@@ -4,6 +4,7 @@
  */
 #include "job/catalogline.h"
 #include "base/digits.h"
+#include "base/file.h"
 #include "base/json_scan.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,7 @@ void catalog_lines_init(struct catalog_lines *c)
 	memset(c, 0, sizeof(*c));
 	c->dir = -1;
 	c->quarter = INT64_MIN;
+	c->afar = (struct afar)AFAR_INIT;
 	buf_init(&c->path, PATH_BYTES_MAX);
 }
 
@@ -33,6 +35,7 @@ void catalog_lines_release(struct catalog_lines *c)
 	if (c->dir >= 0)
 		close(c->dir);
 	c->dir = -1;
+	afar_end(&c->afar);
 	buf_release(&c->path);
 }
 
@@ -143,6 +146,31 @@ static int enter_dir(struct catalog_lines *c, const char *path, size_t dir_len)
 	return c->dir;
 }
 
+/* What a link leads to counts; behind another mount it is asked for from
+ * afar, and the link counts if no answer comes. */
+static bool look_behind(struct catalog_lines *c, const char *path, int dir,
+    const char *name, struct stat *st)
+{
+	int fd = file_open_within(dir, name, O_PATH | O_CLOEXEC);
+	if (fd >= 0) {
+		bool seen = fstat(fd, st) == 0;
+		close(fd);
+		return seen;
+	}
+	if (errno != EXDEV && errno != ENOSYS)
+		return false;
+	return afar_stat(&c->afar, path, st) == 0 || c->afar.given_up;
+}
+
+static bool look_up(struct catalog_lines *c, const char *path, int dir,
+    const char *name, struct stat *st)
+{
+	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+	if (fstatat(dir, name, st, flags) != 0)
+		return false;
+	return !S_ISLNK(st->st_mode) || look_behind(c, path, dir, name, st);
+}
+
 static bool look_at(
     struct catalog_lines *c, const char *path, size_t len, struct stat *st)
 {
@@ -150,10 +178,9 @@ static bool look_at(
 	if (slash != NULL && slash[1] != '\0') {
 		int dir = enter_dir(c, path, (size_t)(slash - path));
 		if (dir >= 0)
-			return fstatat(dir, slash + 1, st, AT_NO_AUTOMOUNT) ==
-			       0;
+			return look_up(c, path, dir, slash + 1, st);
 	}
-	return fstatat(AT_FDCWD, path, st, AT_NO_AUTOMOUNT) == 0;
+	return look_up(c, path, AT_FDCWD, path, st);
 }
 
 /* A text of a known length becomes a few moves: calls that copy a few bytes

@@ -6,6 +6,7 @@
 #ifndef JOB_CATALOGLINE_H
 #define JOB_CATALOGLINE_H
 
+#include "job/afar.h"
 #include "job/borglog.h"
 
 #define CATALOG_DIR_MAX 4096
@@ -22,6 +23,7 @@ struct catalog_lines {
 	int second;
 	char stamp[20];	 /* "YYYY-MM-DD HH:MM:SS" */
 	struct buf path; /* decoded, where the raw text has escapes */
+	struct afar afar;
 };
 
 void catalog_lines_init(struct catalog_lines *c);

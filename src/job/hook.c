@@ -84,8 +84,8 @@ static void add_said(struct buf *out, const struct script *s)
 	script_add_output(out, s, SAID_MAX);
 }
 
-static int run_pre(struct plugins *p, const struct hookconfig *h,
-    struct script *s, struct buf *summary, struct buf *why)
+static int run_pre(const struct hookconfig *h, struct script *s,
+    struct buf *summary, struct buf *why)
 {
 	int rc = hook_script(s, h->pre, "pending", h);
 	if (rc == 0) {
@@ -94,7 +94,6 @@ static int run_pre(struct plugins *p, const struct hookconfig *h,
 	}
 	add_script(why, "pre-script", h->pre, buf_str(&s->end));
 	add_said(why, s);
-	(void)p;
 	return -1;
 }
 
@@ -118,7 +117,7 @@ static int run(struct plugins *p, const struct task_plugin *config,
 	if (h.pre != NULL) {
 		if (h.post != NULL && !h.deferred)
 			hook_owed_add(p, index, &h);
-		rc = run_pre(p, &h, &s, summary, why);
+		rc = run_pre(&h, &s, summary, why);
 		/* Nothing was begun that would have to be ended. */
 		if (!s.started)
 			hook_owed_drop(p, index);

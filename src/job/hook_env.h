@@ -25,8 +25,7 @@ void hook_env_encode(struct json_writer *json, const struct task *t,
     const char *status, bool expose_passphrase);
 /* Frees; the file is gone then. */
 void hook_env_release(struct hook_env *e);
-/* Removes the file of a job whose worker could not; job_id 0: of all jobs,
- * at the agent's start. */
+/* Removes the file of a job whose worker could not; job_id 0: of all jobs. */
 void hook_env_forget(const struct paths *p, int64_t job_id);
 
 #endif

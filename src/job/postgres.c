@@ -4,8 +4,8 @@
  * connection string when it looks like one, PGDATABASE is taken as it is.
  *
  * An import is one transaction, and its COMMIT is said only after the whole
- * dump was read. What a dump makes psql do is not judged: whoever can forge
- * an archive of the repository can have commands run here.
+ * dump was read. What a dump makes psql do is not judged, and that can be any
+ * command of this host: psql imports as a user without rights where it can.
  */
 #include "base/clock.h"
 #include "base/limits.h"
@@ -15,6 +15,8 @@
 #include "job/engine.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +31,12 @@
 #define TAIL "1000"
 
 #define QUIET "psql", "-X", "-w", "-q", "-v", "ON_ERROR_STOP=1"
+/* A number that no account and no systemd has: others of its user could read
+ * the password in its environment. */
+#define LOWERED                                                        \
+	"setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", \
+	    "--no-new-privs"
+#define LOWERED_WORDS 5
 
 static const char list_query[] =
     "SELECT datname FROM pg_catalog.pg_database "
@@ -335,20 +343,56 @@ static int open_whole(struct worker *w, const char *src,
 	return -1;
 }
 
+/* Does this host's own set-up of TLS matter, which only root may read? */
+static bool has_own_tls(char *const *env)
+{
+	struct buf dir = BUF_INIT(PATH_MAX);
+	const char *home = proc_env_get(env, "HOME");
+	buf_addf(&dir, "%s/.postgresql", home != NULL ? home : "");
+	bool has = access(buf_str(&dir), F_OK) == 0;
+	buf_release(&dir);
+	for (; !has && *env != NULL; env++)
+		has = text_starts(*env, "PGSSL");
+	return has;
+}
+
+/* Would the import work as the user without rights? Where a server asks who
+ * we are, or there is no setpriv, it would not. */
+static bool can_be_lowered(struct worker *w, char ***env)
+{
+	const char *argv[] = {LOWERED, QUIET, "-c", "SELECT 1", NULL};
+	struct buf answer = BUF_INIT(KIB), why = BUF_INIT(64 * KIB);
+	const char *home = proc_env_get(*env, "HOME");
+	char *before = home != NULL ? strdup(home) : NULL;
+	bool can =
+	    geteuid() == 0 && !has_own_tls(*env) &&
+	    proc_env_set(env, "HOME", "/") == 0 &&
+	    engine_ask(w, argv, (const char *const *)*env, &answer, &why) == 0;
+	if (!can)
+		proc_env_set(env, "HOME", before);
+	log_debug(
+	    "psql imports as %s", can ? "a user without rights" : "we are");
+	free(before);
+	buf_release(&answer);
+	buf_wipe(&why);
+	return can;
+}
+
 static int fill(struct worker *w, const struct dump_config *c, const char *src,
     const char *target, bool replace, struct buf *why)
 {
 	static const char *const gunzip[] = {"gzip", "-d", "-c", NULL};
 	static const char *const cat[] = {"cat", NULL};
 	const char *const *unpack = text_ends(src, ".gz") ? gunzip : cat;
-	const char *argv[] = {QUIET, "-c", "BEGIN", "-c",
+	const char *argv[] = {LOWERED, QUIET, "-c", "BEGIN", "-c",
 	    replace ? empty_statement : "SELECT 1", "-f", "-", NULL};
 	int fd = open_whole(w, src, unpack, why), rc = -1;
 	char **env = fd >= 0 ? environment(c, target, why) : NULL;
 	if (env != NULL) {
 		struct child child;
+		bool lowered = can_be_lowered(w, &env);
 		start_reading(&child, w, unpack, fd);
-		child.filter = argv;
+		child.filter = argv + (lowered ? 0 : LOWERED_WORDS);
 		child.env = (const char *const *)env;
 		child.last_words = "COMMIT;\n";
 		if (child_run(&child, why) == 0)

@@ -1,50 +1,60 @@
 /*
  * A walk that opens each directory once, takes the type from readdir, and
- * never follows a link. It is an estimate: excludes are borg's business.
+ * never follows a link. It is an estimate: excludes are borg's business. So a
+ * mount that borg is told to leave out is walked into, and may never answer:
+ * the walk is a process aside.
  */
 #include "job/precount.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
+#include "job/aside.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 /* Each level keeps one directory open. */
 #define DEPTH_MAX 512
-/* Entries between two looks at the clock: on a slow mount each may take
- * milliseconds, and a cancel is waited for. */
+/* Entries between two looks at the clock. */
 #define LOOK_EVERY 128
+/* How often the walk says how far it is. */
+#define TELL_MS 200
 
-struct walk {
-	struct worker *worker;
-	bool one_file_system;
-	dev_t device;
+/* What the walk says. */
+struct told {
 	int64_t files;
-	uint64_t until, wait_at;
-	unsigned seen;
-	bool over;
-	void (*on_wait)(void *);
-	void *ctx;
+	bool done;
 };
 
-/* Is it time to end, or to say that we are still here? */
-static bool is_over(struct walk *k)
+struct walk {
+	const char *directories;
+	bool one_file_system;
+	dev_t device;
+	int sock;
+	struct told told;
+	uint64_t tell_at;
+	unsigned seen;
+};
+
+static void tell(struct walk *k)
 {
-	if (k->over || ++k->seen % LOOK_EVERY != 0)
-		return k->over;
-	uint64_t now = clock_ms();
-	worker_listen(k->worker);
-	if (now >= k->wait_at) {
-		k->wait_at = now + 1000;
-		k->on_wait(k->ctx);
-	}
-	k->over = k->worker->stop != STOP_NONE || now >= k->until;
-	return k->over;
+	/* Nobody listens any more: the end comes by a signal. */
+	(void)!send(k->sock, &k->told, sizeof(k->told), MSG_NOSIGNAL);
+}
+
+static void look_at_clock(struct walk *k)
+{
+	if (++k->seen % LOOK_EVERY != 0 || clock_ms() < k->tell_at)
+		return;
+	k->tell_at = clock_ms() + TELL_MS;
+	tell(k);
 }
 
 /* /proc, /sys and their like hold no files that anybody backs up. */
@@ -100,7 +110,8 @@ static void count_below(struct walk *k, int fd)
 	}
 	while (depth >= 0) {
 		DIR *d = stack[depth];
-		struct dirent *e = is_over(k) ? NULL : readdir(d);
+		struct dirent *e = readdir(d);
+		look_at_clock(k);
 		if (e == NULL) {
 			closedir(d);
 			depth--;
@@ -109,7 +120,7 @@ static void count_below(struct walk *k, int fd)
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		if (!is_directory(dirfd(d), e)) {
-			k->files++;
+			k->told.files++;
 			continue;
 		}
 		if (depth + 1 == DEPTH_MAX)
@@ -131,7 +142,7 @@ static void count_path(struct walk *k, const char *path)
 	if (lstat(path, &st) != 0)
 		return;
 	if (!S_ISDIR(st.st_mode)) {
-		k->files++;
+		k->told.files++;
 		return;
 	}
 	k->device = st.st_dev;
@@ -140,30 +151,58 @@ static void count_path(struct walk *k, const char *path)
 		count_below(k, fd);
 }
 
-int64_t precount_files(struct worker *w, const char *directories,
-    bool one_file_system, void (*on_wait)(void *), void *ctx)
+static void walk(int sock, const void *ctx)
 {
-	struct walk k = {.worker = w,
-	    .one_file_system = one_file_system,
-	    .on_wait = on_wait,
-	    .ctx = ctx};
+	struct walk k = *(const struct walk *)ctx;
+	const char *line = k.directories;
 	char path[PATH_MAX];
-	uint64_t now = clock_ms();
-	k.until = now + PRECOUNT_SECONDS * 1000u;
-	k.wait_at = now + 1000;
-	while (directories != NULL && *directories != '\0' && !k.over) {
-		size_t len = strcspn(directories, "\r\n");
+	k.sock = sock;
+	while (line != NULL && *line != '\0') {
+		size_t len = strcspn(line, "\r\n");
 		if (len > 0 && len < sizeof(path)) {
-			memcpy(path, directories, len);
+			memcpy(path, line, len);
 			path[len] = '\0';
 			count_path(&k, path);
 		}
-		directories += len;
-		directories += strspn(directories, "\r\n");
+		line += len;
+		line += strspn(line, "\r\n");
 	}
-	if (k.over && w->stop == STOP_NONE)
-		log_info("counting files took longer than %d s: the total is "
-			 "an estimate",
-		    PRECOUNT_SECONDS);
-	return k.files;
+	k.told.done = true;
+	tell(&k);
+}
+
+int64_t precount_files(struct worker *w, const char *directories,
+    bool one_file_system, void (*on_wait)(void *), void *ctx)
+{
+	struct walk k = {
+	    .directories = directories, .one_file_system = one_file_system};
+	struct aside a = ASIDE_INIT;
+	uint64_t now = clock_ms(), until = now + PRECOUNT_SECONDS * 1000u;
+	uint64_t heard_at = now, wait_at = now + 1000;
+	if (aside_start(&a, walk, &k) != 0)
+		return 0;
+	while (!k.told.done && now < until &&
+	       now - heard_at < PRECOUNT_SILENT_MS) {
+		struct pollfd fds[3] = {{w->signals, POLLIN, 0},
+		    {w->link.sock, POLLIN, 0}, {a.sock, POLLIN, 0}};
+		poll(fds, 3, clock_wait(now, wait_at, -1));
+		worker_listen(w);
+		if (w->stop != STOP_NONE)
+			break;
+		now = clock_ms();
+		if (fds[2].revents != 0) {
+			if (recv(a.sock, &k.told, sizeof(k.told), 0) <= 0)
+				break;
+			heard_at = now;
+		}
+		if (now >= wait_at) {
+			wait_at = now + 1000;
+			on_wait(ctx);
+		}
+	}
+	if (!k.told.done && w->stop == STOP_NONE)
+		log_info("counting files takes too long, or a mount does not "
+			 "answer: the total is an estimate");
+	aside_end(&a);
+	return k.told.files;
 }

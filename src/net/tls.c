@@ -114,7 +114,8 @@ void tls_free(struct tls *t)
 	free(t);
 }
 
-int tls_error(const struct tls *t)
+/* The reason for TLS_ERROR: the engine's error number. */
+static int tls_error(const struct tls *t)
 {
 	return br_ssl_engine_last_error(&t->client.eng);
 }

@@ -39,7 +39,5 @@ int tls_write(
 bool tls_pending(const struct tls *t);
 /* Says good-bye as far as that is possible without waiting. */
 void tls_stop(struct tls *t);
-/* The reason for TLS_ERROR: the engine's error number. */
-int tls_error(const struct tls *t);
 
 #endif

@@ -206,12 +206,11 @@ static void trust_say_anchor(struct trust_judge *j, const struct trust_chain *t)
 	if (file != NULL)
 		buf_addf(why, self ? ", and not in %s" : ", which is not in %s",
 		    file);
-	if (file != NULL && !self && j->count == 1)
-		buf_adds(why, " and not sent by the server: give the server "
-			      "its full chain");
-	else
-		buf_addf(why, ": set ca_file to %s",
-		    self ? "this certificate" : "its CA's certificate");
+	bool alone = file != NULL && !self && j->count == 1;
+	buf_addf(why, "%s: set ca_file to %s%s",
+	    alone ? " and not sent by the server" : "",
+	    self ? "this certificate" : "its CA's certificate",
+	    alone ? ", or give the server its full chain" : "");
 	buf_adds(why, ", or set pin_sha256 to its key (");
 	trust_add_hash(why, leaf);
 	buf_adds(why, ", to be compared on the server)");
@@ -230,7 +229,9 @@ static void trust_say_chain(struct trust_judge *j, const struct trust_chain *t)
 			      "understood: use pin_sha256",
 	    [TRUST_WEAK] = "has a weak or unsupported key or signature "
 			   "(SHA-1, RSA below 2048 bits): replace it",
-	    [TRUST_SIGNATURE] = "does not verify: its signature is wrong",
+	    [TRUST_SIGNATURE] =
+		"does not verify: its signature is wrong. If its CA was made "
+		"anew, set ca_file to that",
 	};
 	struct buf *why;
 

@@ -127,8 +127,6 @@ static bool trust_try(
 		if (!trust_ca_check(t, &t->certs[t->path[i]], i))
 			return false;
 	}
-	if (t->tries++ >= TRUST_TRIES_MAX)
-		return false;
 	error = trust_validate(t, n, anchor);
 	return error == 0 || trust_fail(t, trust_translate(error), NULL);
 }
@@ -150,12 +148,14 @@ static bool trust_climb(struct trust_chain *t, int n)
 	size_t at = 0;
 	bool known = false;
 
+	if (t->tries++ >= TRUST_TRIES_MAX)
+		return false;
 	while (trust_find(t->policy->store, &last->issuer, &at, &anchor) > 0) {
 		known = true;
 		if (trust_try(t, n, &anchor, trust_pinned(t->policy, &anchor)))
 			return true;
 	}
-	for (int k = 1; k < t->count && t->tries < TRUST_TRIES_MAX; k++) {
+	for (int k = 1; k < t->count; k++) {
 		const struct cert *next = &t->certs[k];
 		if (trust_on_path(t, n, k) ||
 		    !der_equal(&next->subject, &last->issuer))

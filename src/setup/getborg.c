@@ -60,7 +60,9 @@ int getborg_check(struct plan *p, struct buf *why)
 		goto out;
 	rc = -1;
 	if (stat(file, &st) != 0)
-		buf_addf(why, "--borg %s: %s", file, strerror(errno));
+		buf_addf(why,
+		    "--borg %s: %s; it takes a file, a URL, auto or none", file,
+		    strerror(errno));
 	else if (!S_ISREG(st.st_mode))
 		buf_addf(why, "--borg %s is no plain file", file);
 	else if (beside_check_sum(file, &said) != 0)

@@ -85,8 +85,7 @@ static int put_ssh(struct plan *p, struct buf *why)
 	struct buf info = BUF_INIT(4 * KIB);
 	int rc = 0;
 	if (p->answer.ssh_key.len == 0)
-		steps_say(s, "the server has no SSH key for this client yet: "
-			     "the agent fetches it when there is one");
+		steps_note(ANSWER_NO_KEY);
 	else
 		rc = steps_file(
 		    s, p->paths.ssh_key, &p->answer.ssh_key, 0600, why);
@@ -293,10 +292,14 @@ int install_run(const struct setup_options *o)
 		rc = plan_configure(&plan, &why);
 	if (rc == EXIT_DONE)
 		rc = preflight(&plan, &why);
-	if (rc != EXIT_DONE)
+	if (rc != EXIT_DONE) {
+		if (strstr(buf_str(&why), "pin_sha256") != NULL)
+			buf_adds(&why, "; for install these are --ca-file and "
+				       "--pin");
 		complain(&why, " (nothing was changed)");
-	else if (carry_out(&plan, &why) != 0)
+	} else if (carry_out(&plan, &why) != 0) {
 		rc = complain(&why, "");
+	}
 	plan_release(&plan);
 	buf_release(&why);
 	return rc;

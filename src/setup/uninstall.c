@@ -164,7 +164,7 @@ static void remove_files(struct removal *r, struct buf *why)
 		take(r, steps_remove_tree(s, p->etc, why), why);
 	else
 		leave(
-		    r, p->etc, "configuration and keys (--purge removes them)");
+		    r, p->etc, "configuration and keys, kept without --purge");
 	leave(r, stock, "the stock agent's files");
 	leave_lines(r);
 	free(log);

@@ -248,8 +248,8 @@ static int install(struct update *u)
 	sigset_t set;
 	int rc = -1;
 	set_signals(&set);
-	if (update_fetch(&u->config, buf_str(&u->base), &u->release, fresh,
-		&u->why) == 0)
+	if (update_fetch(&u->config, &u->paths, buf_str(&u->base), &u->release,
+		fresh, &u->why) == 0)
 		rc = try_and_swap(u, &set);
 	if (rc != 0)
 		unlink(fresh);

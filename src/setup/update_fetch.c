@@ -55,7 +55,7 @@ static int get(const struct config *c, const char *base, const char *name,
 	return rc;
 }
 
-static int get_text(const struct config *c, const struct paths *p,
+static int get_whole(const struct config *c, const struct paths *p,
     const char *base, const char *name, uint32_t ms, struct buf *text,
     struct buf *why)
 {
@@ -118,8 +118,8 @@ int update_look(const struct config *c, const struct paths *p, const char *from,
 	int rc = -1;
 	find_base(c, from, base);
 	if (read_keys(c, &keys, why) == 0 &&
-	    get_text(c, p, buf_str(base), RELEASE_SUMS, ms, &sums, why) == 0 &&
-	    get_text(c, p, buf_str(base), RELEASE_SIGNATURE, ms, &sig, why) ==
+	    get_whole(c, p, buf_str(base), RELEASE_SUMS, ms, &sums, why) == 0 &&
+	    get_whole(c, p, buf_str(base), RELEASE_SIGNATURE, ms, &sig, why) ==
 		0 &&
 	    release_verify(buf_str(&keys), &sums, &sig, why) == 0)
 		rc = release_parse(r, &sums, why);
@@ -130,17 +130,15 @@ int update_look(const struct config *c, const struct paths *p, const char *from,
 }
 
 /* By its headers: static, and for this kind of machine. */
-static int check_headers(int fd, struct buf *why)
+static int check_headers(const struct buf *program, struct buf *why)
 {
-	struct buf bytes = BUF_INIT(UPDATE_PROGRAM_MAX), wrong = BUF_INIT(KIB);
+	struct buf wrong = BUF_INIT(KIB);
 	struct utsname u;
 	struct elf e;
 	int rc = -1;
 	memset(&u, 0, sizeof(u));
 	uname(&u);
-	if (lseek(fd, 0, SEEK_SET) != 0 || file_read_fd(fd, &bytes) != 0)
-		buf_adds(&wrong, strerror(errno));
-	else if (elf_read(&e, buf_str(&bytes), bytes.len, &wrong) != 0)
+	if (elf_read(&e, buf_str(program), program->len, &wrong) != 0)
 		;
 	else if (!elf_suits(&e, u.machine, NULL) || e.loader[0] != '\0')
 		buf_addf(&wrong, "it is no static program for %s", u.machine);
@@ -149,12 +147,12 @@ static int check_headers(int fd, struct buf *why)
 	if (rc != 0)
 		buf_addf(why, "%s cannot be used: %s", release_program,
 		    buf_str(&wrong));
-	buf_release(&bytes);
 	buf_release(&wrong);
 	return rc;
 }
 
-static int check(int fd, const struct release *r, struct buf *why)
+static int check(
+    int fd, const struct buf *program, const struct release *r, struct buf *why)
 {
 	char hex[HASH_HEX];
 	if (hash_file(fd, hex) != 0)
@@ -165,32 +163,45 @@ static int check(int fd, const struct release *r, struct buf *why)
 		    "right. It was not run",
 		    release_program, hex, r->sum);
 	else
-		return check_headers(fd, why);
+		return check_headers(program, why);
 	return -1;
 }
 
-int update_fetch(const struct config *c, const char *base,
-    const struct release *r, const char *path, struct buf *why)
+/* A new file with these bytes, if they are what was signed. */
+static int put(const struct buf *program, const struct release *r,
+    const char *path, struct buf *why)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int rc = -1;
 	/* One that a crash has left. */
 	unlink(path);
-	int fd = open(path, flags, 0700);
-	if (fd < 0) {
+	int fd = open(path, flags, 0700), rc = -1;
+	if (fd < 0 || file_write_all(fd, program->data, program->len) != 0)
 		buf_addf(why, "cannot write %s: %s", path, strerror(errno));
-		return -1;
-	}
-	if (get(c, base, release_program, UPDATE_PROGRAM_MAX, DOWNLOAD_TOTAL_MS,
-		fd, why) == 0 &&
-	    check(fd, r, why) == 0) {
-		rc = fchmod(fd, 0755) == 0 ? fsync(fd) : -1;
-		if (rc != 0)
-			buf_addf(why, "%s: %s", path, strerror(errno));
+	else
+		rc = check(fd, program, r, why);
+	if (rc == 0 && (fchmod(fd, 0755) != 0 || fsync(fd) != 0)) {
+		buf_addf(why, "%s: %s", path, strerror(errno));
+		rc = -1;
 	}
 	/* Nobody may hold it open for writing when it is run. */
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	if (rc != 0)
 		unlink(path);
+	return rc;
+}
+
+int update_fetch(const struct config *c, const struct paths *p,
+    const char *base, const struct release *r, const char *path,
+    struct buf *why)
+{
+	struct buf program = BUF_INIT(UPDATE_PROGRAM_MAX);
+	int rc = get_whole(
+	    c, p, base, release_program, DOWNLOAD_TOTAL_MS, &program, why);
+	/* What is judged and run is a copy: the network process had the other
+	 * file open. */
+	if (rc == 0)
+		rc = put(&program, r, path, why);
+	buf_release(&program);
 	return rc;
 }

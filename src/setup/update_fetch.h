@@ -14,7 +14,8 @@ int update_look(const struct config *c, const struct paths *p, const char *from,
 /* Fetches the program of that release from base to a new file `path` (0755,
  * synced): 0 when it is what was signed and a program of this machine; -1 with
  * one sentence in why, and no file. */
-int update_fetch(const struct config *c, const char *base,
-    const struct release *r, const char *path, struct buf *why);
+int update_fetch(const struct config *c, const struct paths *p,
+    const char *base, const struct release *r, const char *path,
+    struct buf *why);
 
 #endif

@@ -14,6 +14,8 @@ import pytest
 from bbsd import BBS, Job
 from support import tree
 from support.agent import Agent
+from support.deadmount import CannotMount, dead_mount
+from support.fakeborg import COMPLETE
 from support.repo import Repo
 from support.site import MakeFaked, Site
 from support.sshd import Sshd
@@ -97,6 +99,43 @@ def expected_line(path: bytes, zone_hours: int = 0) -> tuple[int, str]:
     st = Path(path.decode()).lstat()
     when = datetime.utcfromtimestamp(st.st_mtime + zone_hours * 3600)
     return st.st_size, when.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_a_link_to_a_dead_mount_holds_nothing_up(
+    place: Path, sshd: Sshd, faked: MakeFaked
+) -> None:
+    """borg does not follow it, and neither may a look at it last."""
+    link, there = place / "link", place / "there"
+    link.symlink_to(place / "dead" / "x")
+    there.symlink_to("/proc/version")
+    world = faked(f"file({str(link)!r}, 's'); file({str(there)!r}, 's'); " + COMPLETE)
+    try:
+        with dead_mount(place / "dead"):
+            job = world.order()
+            report = world.bbs.wait_status(job)
+    except CannotMount as error:
+        pytest.skip(f"no FUSE mount here: {error}")
+    assert (report["result"], report.get("had_warnings", False)) == ("completed", False)
+    assert f"what {link} leads to does not answer" in world.agent.log
+    lines = [json.loads(line) for line in sshd.catalog(job.id).read_text().splitlines()]
+    sizes = {line["path"]: line["size"] for line in lines}
+    assert (sizes[str(link)], sizes[str(there)]) == (link.lstat().st_size, there.lstat().st_size)
+
+
+def test_counting_waits_for_no_dead_mount(place: Path, faked: MakeFaked) -> None:
+    """borg may have been told to leave it out."""
+    (place / "tree").mkdir()
+    (place / "tree" / "file").touch()
+    try:
+        with dead_mount(place / "tree" / "dead"):
+            world = faked()
+            job = world.order([str(place / "tree")], precount_files=True)
+            report = world.bbs.wait_status(job, 60)
+    except CannotMount as error:
+        pytest.skip(f"no FUSE mount here: {error}")
+    assert report["result"] == "completed"
+    assert "Counting files..." in messages(job)
+    assert "counting files takes too long, or a mount does not answer" in world.agent.log
 
 
 def test_the_expected_number_is_the_target(faked: MakeFaked) -> None:

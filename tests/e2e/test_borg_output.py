@@ -52,6 +52,14 @@ def test_an_error_is_told_in_borgs_words(faked: MakeFaked) -> None:
     assert (report["result"], report["error_log"].strip()) == ("failed", "Archive x already exists")
 
 
+def test_an_errors_cause_is_told_although_a_warning_of_it_is_routine(faked: MakeFaked) -> None:
+    report = faked("message('Local Exception', 'ERROR', 'Exception'); "
+                   "message('Traceback:\\nPermissionError: [Errno 13] Permission denied: /cache', "
+                   "'ERROR'); sys.exit(2)").backup()  # fmt: skip
+    assert report["result"] == "failed"
+    assert "[Errno 13] Permission denied: /cache" in report["error_log"]
+
+
 def test_a_silent_end_has_its_code(faked: MakeFaked) -> None:
     report = faked("sys.exit(2)").backup()
     assert report["result"] == "failed"

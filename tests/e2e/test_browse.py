@@ -34,7 +34,7 @@ def look(bbs: BBS, path: str | Path, **more: Any) -> Node:
 
 
 def refusals(bbs: BBS, *paths: str | Path | None) -> list[str]:
-    """Why each of them is no folder to look into."""
+    """Why each of them is no directory to look into."""
     reports = [bbs.wait_status(job) for job in [order(bbs, path) for path in paths]]
     assert all(r["result"] == "failed" and "output_log" not in r for r in reports)
     return [r["error_log"] for r in reports]
@@ -104,12 +104,12 @@ def test_the_recorded_payloads(bbs: BBS, started: Agent) -> None:
     assert not {"proc", "sys", "dev", "run", "tmp"} & set(names(usual))
 
 
-def test_what_is_no_folder(bbs: BBS, started: Agent) -> None:
+def test_what_is_no_directory(bbs: BBS, started: Agent) -> None:
     said = refusals(bbs, "/etc/passwd", "/nonexistent/x", "etc", "C:\\Users", None, "/etc/../etc")
-    assert said[0] == "/etc/passwd is not a folder"
+    assert said[0] == "/etc/passwd is not a directory"
     assert "does not exist" in said[1]
     assert "must begin with /" in said[2] and "must begin with /" in said[3]
-    assert "names no folder" in said[4]
+    assert "names no directory" in said[4]
     assert "without .." in said[5]
 
 

@@ -1,7 +1,11 @@
 """The command line and config.ini, as README promises them."""
 
+import base64
+import json
 import re
+import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from bbsd import BBS
 from support import words
 from support.agent import Agent
-from support.site import MakeFaked
+from support.site import MakeFaked, Site
 
 
 @pytest.mark.parametrize("topic", ["", *sorted(words.verbs())])
@@ -44,6 +48,10 @@ def test_help(agent: Agent, topic: str) -> None:
     ("run --purge", "--purge is an option of uninstall, not of run"),
     ("update --pin=x", "--pin is an option of install, not of update"),
     ("status --watch --json", "--watch does not go with"),
+    ("status watch", "did you mean --watch?"), ("uninstall purge", "did you mean --purge?"),
+    ("install --server", 'a value is missing after "--server"'),
+    ("install --server --key K", 'a value is missing after "--server"'),
+    ("install --key= --server=x", 'a value is missing after "--key="'),
 ])  # fmt: skip
 def test_what_was_meant(agent: Agent, line: str, said: str) -> None:
     done = agent.call(*line.split())
@@ -261,9 +269,40 @@ def test_debug_shows_the_conversation(faked: MakeFaked) -> None:
     world.agent.wait_log("the SSH connection works|no SSH connection")
     world.backup()
     log = world.agent.log
+    assert re.search(r'POST /api/agent/register \{"hostname":', log)
     assert re.search(r'/api/agent/register: 200 \(\d+ bytes\) \{.*"agent_id":', log)
     assert re.search(r"/api/agent/tasks: 200 \(\d+ bytes\) *\n", log)
     assert re.search(r'POST /api/agent/progress \{"job_id":1', log)
     assert re.search(r'/api/agent/progress: 200 \(\d+ bytes\) \{.*"status":', log)
+    assert re.search(r'POST /api/agent/status for job 1 \(\d+ bytes\) \{"job_id":1,"result":', log)
     for secret in ("secret-phrase", "PRIVATE KEY", world.bbs.api_key):
         assert secret not in log
+
+
+def forms(secret: str) -> set[str]:
+    """As it could slip into a log: a part that no escaping changes, itself,
+    escaped, encoded."""
+    raw = secret.encode()
+    plain = max(re.findall(r"[A-Za-z0-9-]+", secret), key=len)
+    return {plain, secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1],
+            urllib.parse.quote(secret, safe=""), base64.b64encode(raw).decode().rstrip("=")[:-1],
+            raw.hex()}  # fmt: skip
+
+
+def test_a_normal_day(site: Site, place: Path) -> None:
+    """Few lines a job at INFO; at DEBUG, too, no secret in any form."""
+    (place / "data").mkdir()
+    (place / "data/file").write_text("x")
+    site.agent.wait_log("the SSH connection works")
+    hook = {"slug": "shell_hook", "config": {"pre_script": "/bin/true", "expose_passphrase": True}}
+    job = site.backup(place / "data", plugins=[hook])
+    site.restore(job, place / "data", cwd=place)
+    site.agent.wait_log("job 2: reported")
+    log = site.agent.log
+    told = [line for line in log.splitlines() if " DEBUG " not in line]
+    assert len([line for line in told if "job 1: " in line]) <= 6, told
+    assert len([line for line in told if "job 2: " in line]) == 4, told
+    assert len([line for line in told if " job " not in line]) <= 5, told
+    key = site.sshd.access.private_key.splitlines()[1:-1]
+    for secret in (site.bbs.api_key, site.repo.passphrase, *(line[:40] for line in key)):
+        assert not [form for form in forms(secret) if form in log]

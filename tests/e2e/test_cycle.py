@@ -1,7 +1,9 @@
 """Register, poll, liveness, the SSH key, check_jobs: the agent's daily round."""
 
+import os
 import platform
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from bbsd import BBS, Job
 from support.agent import Agent
+from support.clock import Clock
 from support.site import MakeFaked
 from support.sshd import Sshd
 
@@ -129,6 +132,32 @@ def test_backs_off_when_the_server_fails(bbs: BBS, started: Agent) -> None:
     bbs.wait_polls(2)
 
 
+def test_a_server_that_fails_at_tasks_alone(bbs: BBS, started: Agent) -> None:
+    """It is asked for them ever more rarely, and for nothing else; that is one
+    line. When it works again it is told who we are."""
+    fault = bbs.fault("tasks", "error_500", times=4)
+    bbs.wait(lambda: fault.times == 0, 60)
+    failed = [r.time for r in bbs.requests("tasks") if r.fault]
+    assert gaps(failed)[-1] > 2.9
+    assert len(bbs.requests("register")) == 1
+    assert started.log.count("WARN ") == 1 and "answers again" not in started.log
+    bbs.wait_request("register", 2, 30)
+    bbs.wait_polls(1)
+    assert started.log.count("answers again") == 1
+
+
+def test_it_waits_no_hour_after_a_stumble(bbs: BBS, agent: Agent) -> None:
+    """However rarely the server wants to be asked."""
+    bbs.state.poll_interval = 3600
+    bbs.fault("tasks", "status", code=503)
+    agent.configure(bbs)
+    clock = Clock(agent)
+    agent.start()
+    agent.wait_log("answers 503 to")
+    clock.passes(90)
+    bbs.wait_request("tasks", 2, 20)
+
+
 def test_a_wrong_key_is_said_once_and_tried_again(bbs: BBS, agent: Agent) -> None:
     right, bbs.state.api_key = bbs.state.api_key, "another"
     agent.configure(bbs, server={"api_key": right})
@@ -151,6 +180,26 @@ def test_fetches_the_ssh_key_and_tries_it(bbs: BBS, sshd: Sshd, agent: Agent) ->
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     info = (agent.etc / "ssh_info.json").read_text()
     assert str(sshd.port) in info and sshd.access.user in info
+
+
+def test_ssh_that_is_not_provisioned_yet(bbs: BBS, sshd: Sshd, agent: Agent) -> None:
+    """Said once, shown as what it is, and asked about again."""
+
+    def shown() -> str:
+        return agent.call("status", "--root", str(agent.root)).stdout
+
+    agent.configure(bbs)
+    agent.start()
+    agent.wait_log("the server has no SSH key for this client yet: provision SSH on the client's page")
+    wait_for(lambda: "SSH key   none yet; the server is asked for one" in shown())
+    os.kill(agent.pid, signal.SIGHUP)
+    bbs.wait_request("ssh-key", 2)
+    bbs.wait_polls(2)
+    assert agent.log.count("no SSH key for this client") == 1
+    bbs.use_ssh(sshd.access)
+    os.kill(agent.pid, signal.SIGHUP)
+    agent.wait_log("the SSH connection works")
+    wait_for(lambda: "SSH key   accepted by the server" in shown())
 
 
 def test_a_stale_ssh_key_is_fetched_again(bbs: BBS, sshd: Sshd, agent: Agent) -> None:

@@ -393,6 +393,27 @@ def test_tls_13_only(place: Path, ca: CA, cert: Cert, agent: Agent) -> None:
             found.expect("tls", "fail", "only TLS 1.3", "enable TLS 1.2")
 
 
+def test_no_cipher_in_common(place: Path, ca: CA, cert: Cert, agent: Agent) -> None:
+    with BBS(place / "bbs", tls=False, ca=ca) as bbs:
+        nginx = Nginx(place / "nginx", bbs.port, cert, "TLSv1.2")
+        nginx.more = "ssl_ciphers ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:AES128-SHA256;"
+        with nginx:
+            agent.configure(bbs, server={"url": nginx.url})
+            found = doctor(agent)
+            found.expect("tls", "fail", "localhost and bbs-agent have no TLS cipher in common", "AES-GCM")
+
+
+def test_a_ca_of_ones_own(place: Path, ca: CA, cert: Cert, agent: Agent) -> None:
+    """Which sends its certificate alone, as most do; what is said helps."""
+    with server(place, agent, ca, cert) as bbs:
+        agent.configure(bbs, server={"ca_file": CA(place / "other", "Somebody Else").cert})
+        found = doctor(agent)
+        found.expect("tls", "fail", "is signed by bbsd test root, which is not in",
+                     "and not sent by the server: set ca_file to its CA's certificate")  # fmt: skip
+        agent.configure(bbs, server={"ca_file": ca.cert})
+        doctor(agent).expect("tls", "ok")
+
+
 def test_a_missing_ca_file(bbs: BBS, agent: Agent) -> None:
     agent.configure(bbs, server={"ca_file": "/nonexistent/ca.pem"})
     found = doctor(agent)
@@ -684,6 +705,7 @@ def test_an_ordinary_user_may_not_read_the_key(bbs: BBS, sshd: Sshd, agent: Agen
             env=agent.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
     found = read(done.stdout, done.returncode)
+    found.expect("config", "fail", "Permission denied: run this as root")
     found.expect("ssh_key", "fail", "may not be read: run doctor as root")
     found.expect_skipped("ssh_key", "ssh")
 

@@ -124,6 +124,27 @@ def test_a_journal_that_cannot_be_read_is_kept(faked: MakeFaked, place: Path) ->
     assert len(job.reports) == 1
 
 
+def test_a_spool_that_cannot_be_read_is_not_empty(faked: MakeFaked) -> None:
+    """The job whose report lies there is not unknown. Nobody else knows it any
+    more: the agent was started anew."""
+    world = faked("summary()", ssh=False)
+    fault = world.bbs.fault("status", "status", times=100000, code=503)
+    job = world.order()
+    world.agent.wait_log(f"the report of job {job.id} is kept")
+    world.agent.stop()
+    world.agent.start()
+    world.bbs.wait_polls(1)
+    for call, error in ((OPEN, "EMFILE"), ("?getdents,getdents64", "EIO")):
+        with failing(world.agent, call, error, "1+"):
+            world.bbs.ask_about(job.id, "tasks")
+            world.bbs.wait_polls(2)
+    fault.times = 0
+    assert world.bbs.wait_status(job)["result"] == "completed"
+    settle(world)
+    assert [report["result"] for report in job.reports] == ["completed"]
+    assert "the server asks about it" not in world.agent.log
+
+
 # a disk that is full, descriptors that are used up
 
 

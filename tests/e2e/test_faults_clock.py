@@ -34,6 +34,28 @@ def go(world: Faked) -> None:
     (world.borg.dir / "go").touch()
 
 
+# a server that was put back to an earlier state
+
+
+def test_a_number_that_is_given_out_anew(faked: MakeFaked) -> None:
+    """The server knows nothing of the report that it took: the job is not run
+    again, and is no job without an end. What was on its way is let pass."""
+    world, clock = world_of(faked, "summary()")
+    world.start()
+    job = world.order()
+    assert world.bbs.wait_status(job)["result"] == "completed"
+    with world.bbs.state.changed:
+        job.state = "queued"
+    world.bbs.wait_polls(2)
+    assert len(job.reports) == 1
+    clock.passes(360)
+    world.bbs.wait(lambda: len(job.reports) == 2, 20)
+    again = job.reports[1]
+    assert again["result"] == "failed" and "does not run it again" in again["error_log"]
+    world.bbs.wait_polls(2)
+    assert len(job.reports) == 2 and len(world.borg.runs()) == 1
+
+
 # an hour without a server
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bbsd import BBS
+from bbsd import BBS, CA
 from support.agent import BINARY, TOP
 from support.hosttree import Done, HostTree, Install
 
@@ -342,7 +342,7 @@ def test_refused_for_the_servers_sake(install: Install) -> None:
     install.bbs.fault("ssh-key", "status", code=503, page=True)
     refused(install, install(), "503")
     words = f"--server {install.bbs.url} --key {install.bbs.api_key}"
-    refused(install, install(words), "CA|certificate")
+    refused(install, install(words), "no CA certificates were found on this host: install .*or set ca_file or pin_sha256")
     install.bbs.stop()
     refused(install, install(), "connection refused")
     install.bbs.start()
@@ -361,6 +361,7 @@ def test_refused_for_the_servers_sake(install: Install) -> None:
         ("--server https://x --key k --service upstart", "systemd, openrc", 2),
         ("--server https://x --key-file /nonexistent", "/nonexistent", 1),
         ("--server https://x --key k --ca-file /nonexistent", "/nonexistent", 1),
+        ("--server https://x --key k --borg atuo", "--borg atuo: .*; it takes a file, a URL, auto", 1),
         ("--server https://x --key k --root '/a b'", "blanks", 2),
     ],
 )
@@ -429,6 +430,12 @@ def test_only_root(place: Path) -> None:
         done = subprocess.run([binary, *verb.split()], user=65534, capture_output=True, text=True)
         assert done.returncode == 1
         assert "only root" in done.stderr
+    config = place / "config.ini"
+    config.touch(0o600)
+    for verb in ("run", "update"):
+        done = subprocess.run([binary, verb, "--config", config], user=65534, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr == f"bbs-agent: cannot read {config}: Permission denied: run this as root, or with sudo\n"
 
 
 # removed
@@ -458,3 +465,18 @@ def test_uninstall_goes_on_past_a_failure(install: Install) -> None:
     ]  # fmt: skip
     assert host.run("/tmp/bbs-agent uninstall --purge").code == 0
     assert not [n for n in host.files() if "bbs-agent" in n and not n.startswith("tmp/")]
+
+
+def test_what_it_says_of_a_certificate_helps(install: Install, place: Path) -> None:
+    """Keys of config.ini have options of their own here; the sum is a pin."""
+    host, bbs = install.host, install.bbs
+    other = CA(place / "other", "Somebody Else").cert.read_bytes()
+    host.write("etc/ssl/certs/ca-certificates.crt", other)
+    plain = f"--server {bbs.url} --key {bbs.api_key}"
+    done = install(plain)
+    refused(install, done, "for install these are --ca-file and --pin")
+    pin = re.search(r"set pin_sha256 to its key \(([0-9a-f]{64})", done.err)
+    assert pin and "etc/bbs-agent" not in host.files(), done.err
+    done = install(f"{plain} --pin {pin[1]}")
+    assert done.code == 0, done.said
+    assert f"pin_sha256 = {pin[1]}\n" in host.read("etc/bbs-agent/config.ini")

@@ -241,6 +241,8 @@ def test_usage(release: Release) -> None:
     assert done.returncode == 0 and "--from" in done.stdout
     done = release.run("--from")
     assert done.returncode == 1 and "missing after --from" in done.stderr
+    done = release.run("--server", "--key", "K", "--from", "/a1--b")
+    assert done.returncode == 1 and "missing after --server" in done.stderr
     done = release.run(script=SCRIPT.read_bytes())
     assert done.returncode == 1 and "give --server" in done.stderr
     done = release.run(*release.options(), "--frobnicate")

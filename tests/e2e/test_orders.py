@@ -110,6 +110,7 @@ ORDERS: dict[str, tuple[Task, str]] = {
     "restore through a link": (restore("@IN/link"), "[policy] restore_to"),
     "restore into a link": (restore("@IN/link/new/dir"), "[policy] restore_to"),
     "extract by another name": (restore("@OUT", "whatever"), "[policy] restore_to"),
+    "a restore that is called a backup": (restore("@IN", "backup"), VERB),
     "databases": (
         {**restore("/", "restore_mysql"), "databases": [{"database": "a", "mode": "replace"}],
          "mysql_config": {"user": "u", "password": "p", "dump_dir": "@IN"}},

@@ -264,6 +264,34 @@ def test_a_database_that_fails_does_not_cost_the_others(small_world: World) -> N
     assert (world.dumps.stat().st_mode & 0o777, (world.dumps / "mine.sql.gz").stat().st_mode & 0o777) == (0o700, 0o600)  # fmt: skip
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_forged_dump_has_no_rights(small_world: World, place: Path) -> None:
+    """psql runs what it says; where TLS is set up for the user that the agent
+    is, psql has to be that one."""
+    world = small_world
+    open_to_all = place / "open"
+    open_to_all.mkdir()
+    place.chmod(0o711)
+    open_to_all.chmod(0o777)
+    told = open_to_all / "told"
+    world.postgres.create("forged", "CREATE TABLE t AS SELECT 1 AS x")
+    world.backup(cleanup_after=False, compress=False)
+    text = (world.dumps / "forged.sql").read_text()
+    forged = f"\\! id -u >{told}; grep -E '^(Groups|NoNewPrivs|CapEff)' /proc/self/status >>{told}\n"
+    (world.dumps / "forged.sql").write_text(forged + text)
+    backup = world.backup(dump=False)
+    for uid in ("65533", "0"):
+        told.unlink(missing_ok=True)
+        report = world.restore(backup, replace("forged"), end=".sql")
+        assert report["result"] == "completed", report
+        assert told.read_text().split()[0] == uid
+        if uid != "0":
+            assert told.read_text().split() == ["65533", "Groups:", "CapEff:", "0" * 16,
+                                                "NoNewPrivs:", "1"]  # fmt: skip
+        (world.agent.home / ".postgresql").mkdir(exist_ok=True)
+    assert world.postgres.sql("SELECT x FROM t", "forged") == "1"
+
+
 SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
 
 

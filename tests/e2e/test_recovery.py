@@ -109,9 +109,12 @@ def test_half_written_files_of_a_lost_worker_go(faked: MakeFaked) -> None:
 
 
 def plant_halves(agent: Agent) -> list[Path]:
-    """What a write leaves that was cut short before its rename."""
+    """What a write leaves that was cut short before its rename, and secrets
+    that a worker which lives on may need."""
     places = (agent.etc, agent.var, agent.var / "spool", journal(agent), agent.run_dir)
     paths = [place / ".x.0123456789ab.tmp" for place in places]
+    names = ("remote-key-7", "hook-passphrase-7", ".hook-passphrase-7", "secret-7", "secret-7.js")
+    paths += [agent.run_dir / name for name in names]
     for path in paths:
         path.write_text("half")
     return paths

@@ -73,7 +73,7 @@ def test_what_is_an_answer(faked: MakeFaked) -> None:
     assert {n: len(j.reports) for n, j in jobs.items()} == {n: a[2] for n, a in ANSWERS.items()}
     refused = jobs["the server's own 400"].id
     assert [path.name.split("-")[1] for path in aside(world.agent)] == [f"{refused}.json.bad"]
-    assert len(errors(world.agent, f"job {refused}: the server refuses its report (400)")) == 1
+    assert len(errors(world.agent, f"job {refused}: the server refuses its report (400), it is set aside as .bad: ")) == 1
     assert len(world.borg.runs()) == len(jobs) + 1
 
 
@@ -127,6 +127,28 @@ def test_an_endless_500(faked: MakeFaked) -> None:
     assert len(errors(world.agent, f"job {job.id}: its report is given up")) == 1
 
 
+def test_one_that_breaks_the_server(faked: MakeFaked) -> None:
+    """What takes it there dies of this report, or never answers: it is kept for
+    ever, for a server that is down looks the same, and the others pass it."""
+    world = faked(ssh=False, start=False)
+    clock = Clock(world.agent)
+    broken = [world.order(), world.order(), world.order()]
+    for job, kind in zip(broken, ({**PAGE, "code": 502}, {"kind": "drop"},
+                                  {"kind": "hang", "seconds": 1000}), strict=True):  # fmt: skip
+        world.bbs.fault("status", job=job, times=100000, **kind)
+    world.start()
+    with clock.runs(30):
+        last = world.order()
+        assert world.bbs.wait_status(last, 90)["result"] == "completed"
+    assert not any(job.reports for job in broken) and not aside(world.agent)
+    for fault in world.bbs.faults:
+        fault.times = 0
+    with clock.runs(30):
+        for job in broken:
+            assert world.bbs.wait_status(job, 60)["result"] == "completed"
+        empty(world.agent)
+
+
 def plant(agent: Agent, count: int, end: str = "") -> None:
     spool = agent.var / "spool"
     spool.mkdir(parents=True, exist_ok=True)
@@ -159,7 +181,7 @@ def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
     report itself leaves this host. So it is with the job's journal and the
     word that it begins."""
     world = faked(ssh=False)
-    with recorded(world.agent, "fsync,renameat,sendmsg", place / "calls"):
+    with recorded(world.agent, "fsync,fdatasync,renameat,sendmsg", place / "calls"):
         assert world.backup()["result"] == "completed"
         empty(world.agent)
     lines = (place / "calls").read_text().splitlines()
@@ -173,6 +195,7 @@ def test_on_disk_before_it_is_sent(faked: MakeFaked, place: Path) -> None:
 
     steps = [first(rf"fsync\(\d+<{journal}/\.1\.log\.\w+\.tmp>\)"),
              first(rf"fsync\(\d+<{journal}>\)"), first(r"sendmsg\(.*/api/agent/progress"),
+             first(rf"fdatasync\(\d+<{journal}/1\.log>\)"),
              first(rf"fsync\(\d+<{spool}/\.\w+-1\.json\.\w+\.tmp>\)"),
              first(rf"renameat\(\d+<{spool}>, \"\.\w+-1\.json\.\w+\.tmp\", "),
              first(rf"fsync\(\d+<{spool}>\)"),
@@ -203,7 +226,7 @@ def test_in_order_over_days_and_restarts(faked: MakeFaked) -> None:
     world: Faked = faked(ssh=False, start=False)
     clock = Clock(world.agent)
     world.start()
-    fault = world.bbs.fault("status", "status", times=100000, code=502, page=True)
+    fault = world.bbs.fault("status", "status", times=100000, code=403, page=True)
     jobs = []
     for number in range(3):
         jobs.append(world.order())

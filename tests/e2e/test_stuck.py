@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bbsd import BBS
 from support import process
-from support.deadmount import CannotMount, Stuck, stuck_mount
+from support.agent import Agent
+from support.clock import Clock
+from support.deadmount import CannotMount, Stuck, dead_mount, stuck_mount
 from support.site import MakeFaked
 
 STUCK = r"process \d+ does not end \(state D: the kernel waits for \w+\)"
@@ -72,6 +75,42 @@ def test_borg_and_a_hook_that_cannot_be_killed(
     assert any("may be locked" in line for line in lines)
     assert_matches(rf"Of job {job.id}, {STUCK}", "\n".join(lines))
     stuck.release()
+
+
+def test_a_look_that_cannot_be_killed(stuck: Stuck, bbs: BBS, agent: Agent) -> None:
+    """It is told of, and a run of cron's goes on without it."""
+    agent.configure(bbs)
+    job = bbs.add_task({"task": "list_dir", "path": f"{stuck.path}/x"})
+    agent.start("--once")
+    assert agent.process
+    assert "15 s" in bbs.wait_status(job, 30)["error_log"]
+    assert agent.process.wait(120) == 0
+    assert_matches(STUCK, agent.log)
+    stuck.release()
+
+
+def test_a_worker_that_hangs(place: Path, faked: MakeFaked) -> None:
+    """On a directory that it counts, before its borg runs. Nobody would ever
+    see that, since the supervisor goes on to tell of the job."""
+    world = faked(ssh=False, start=False)
+    clock = Clock(world.agent)
+    try:
+        with dead_mount(place / "dead") as dead:
+            world.start()
+            with clock.runs(5):
+                job = world.order(directories=[str(dead)])
+                world.bbs.wait(lambda: job.last("status_message") == "Counting files...", 20)
+            clock.passes(110 * 60, step=30)
+            assert not job.reports
+            for _ in range(100):  # two minutes in which nobody looked do not count
+                if not job.reports:
+                    clock.passes(5 * 60, step=30)
+            with clock.runs(20):
+                report = world.bbs.wait_status(job, 5)
+                assert report["result"] == "failed" and "120 minutes" in report["error_log"]
+                assert world.backup()["result"] == "completed"
+    except CannotMount as error:
+        pytest.skip(f"no mount that hangs can be made here: {error}")
 
 
 def assert_matches(pattern: str, text: str) -> None:

@@ -151,6 +151,28 @@ def test_a_hundred_thousand_tasks(bbs: BBS, started: Agent) -> None:
     assert len({(r.json or {}).get("job_id") for r in bbs.requests("status")}) <= 1000
 
 
+def test_a_question_about_very_many_jobs(bbs: BBS, started: Agent) -> None:
+    ids = list(range(1_000_000, 1_003_000))
+    body = {"status": "ok", "tasks": [], "poll_interval": 1, "check_jobs": ids}
+    bbs.fault("tasks", "value", value=body)
+    started.wait_log("asks about 3000 jobs; only the first 1000")
+    bbs.wait_polls(2)
+    assert "job 1000999: the server asks" in started.log
+    assert "job 1001000: the server asks" not in started.log
+
+
+def test_questions_about_jobs_without_end(bbs: BBS, started: Agent) -> None:
+    """While the server takes no reports, those that it asks for are limited."""
+    bbs.fault("status", "status", times=100_000, code=503)
+    for first in (1_000_000, 1_001_000, 1_002_000):
+        ids = list(range(first, first + 700))
+        body = {"status": "ok", "tasks": [], "poll_interval": 1, "check_jobs": ids}
+        fault = bbs.fault("tasks", "value", value=body)
+        bbs.wait(lambda: fault.times == 0, 20)  # noqa: B023
+    bbs.wait_polls(1)
+    assert started.log.count("the server asks about it") == 1000
+
+
 def test_an_answer_that_never_comes(bbs: BBS, agent: Agent) -> None:
     """Held for longer than anybody waits here: a stop is prompt anyway."""
     bbs.fault("tasks", "hang")

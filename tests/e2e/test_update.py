@@ -241,6 +241,20 @@ def test_not_installed(host: Host, other_key: Key, how: str, words: str) -> None
     host.unchanged()
 
 
+def test_the_network_has_no_hand_on_what_is_run(host: Host) -> None:
+    """As long as it downloads, the program that will be tried is not there."""
+    host.offer(release(host.key, NEW, as_version(NEW)))
+    host.files.put(f"/dist/{NAME}", as_version(NEW), "drip")
+    host.start()
+    job = host.order()
+    host.bbs.wait(lambda: f"/dist/{NAME}" in host.files.paths(), 20)
+    host.bbs.wait(lambda: job.progress, 20)
+    assert host.beside() == ["bbs-agent"]
+    host.bbs.cancel(job)
+    assert host.bbs.wait_status(job, 30)["result"] == "failed"
+    host.unchanged()
+
+
 def test_refused_by_order(host: Host, other_key: Key) -> None:
     """The same reasons reach the server, one job after the other."""
     host.start()

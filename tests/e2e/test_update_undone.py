@@ -140,7 +140,7 @@ def test_never_heard(timed: tuple[Host, Clock]) -> None:
     with clock.runs(200):
         report = host.bbs.wait_status(job)
     assert report["result"] == "failed"
-    assert "ran for an hour without an answer of the server" in report["error_log"]
+    assert "ran for an hour without an answer from the server" in report["error_log"]
     host.bbs.wait(lambda: host.told() == OLD, 20)
     assert host.phase == "rolled_back" and host.program.read_bytes() == host.body
     host.bbs.faults.clear()

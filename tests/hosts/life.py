@@ -168,7 +168,7 @@ def stops_in_a_backup(w: World) -> str:
 def comes_back(w: World) -> str:
     """Without --purge its identity stays, and is enough to install again."""
     said = w.host.run("bbs-agent uninstall")
-    assert "/etc/bbs-agent: configuration and keys (--purge removes them)" in said, said
+    assert "/etc/bbs-agent: configuration and keys, kept without --purge" in said, said
     kept = {n: t for n, t in w.host.files().items() if n.startswith("etc/bbs-agent/")}
     assert {"etc/bbs-agent/config.ini", "etc/bbs-agent/ssh_key"} <= set(kept), kept
     same_files(w, but="etc/bbs-agent")

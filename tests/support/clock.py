@@ -1,9 +1,9 @@
 """The clocks of an agent under test: build/tests/bbs-agent-clock reads from
 the file beside it how far they are off (tests/clock/seam.c)."""
 
+import ctypes
 import mmap
 import shutil
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -30,12 +30,14 @@ class Clock:
         path = Path(f"{binary}.clock-of-a-test")
         path.write_bytes(bytes(24))
         with path.open("r+b") as file:
-            self.memory = mmap.mmap(file.fileno(), 24)
-        self.milliseconds = [0, 0, 0]  # passed, slept, wall
+            memory = mmap.mmap(file.fileno(), 24)
+        # passed, slept, wall
+        self.milliseconds = (ctypes.c_int64 * 3).from_buffer(memory)
 
     def _add(self, which: int, seconds: float) -> None:
+        """In one store: struct.pack_into() writes zeros first, and time would
+        run back for a moment."""
         self.milliseconds[which] += int(seconds * 1000)
-        struct.pack_into("<q", self.memory, 8 * which, self.milliseconds[which])
 
     def passes(self, seconds: float, step: float = 30, pause: float = 0.025) -> None:
         """Time goes by, in steps between which the agent may act."""

@@ -17,8 +17,8 @@ if "--version" in sys.argv:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(HERE, "runs"), "a") as runs:
-    print(json.dumps({"argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd(),
-                      "pid": os.getpid(), "time": time.time()}), file=runs)
+    runs.write("\n" + json.dumps({"argv": sys.argv, "cwd": os.getcwd(), "pid": os.getpid(),
+                                  "time": time.time(), "env": dict(os.environ)}) + "\n")
 
 def log(**fields):
     """One line of borg's JSON log."""
@@ -104,7 +104,9 @@ class FakeBorg:
         self.path.chmod(0o755)
 
     def runs(self) -> list[dict[str, Any]]:
+        """One that was killed while it wrote this down has done nothing yet."""
         path = self.dir / "runs"
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        lines = path.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}}")]

@@ -54,7 +54,7 @@ def files() -> set[str]:
 
 
 def environment() -> set[str]:
-    found: set[str] = set()
+    found = {"TZ"}  # the C library's
     for path in SRC.glob("*/*.c"):
         text = path.read_text()
         found.update(re.findall(r'getenv\("(\w+)"\)', text))
@@ -68,6 +68,20 @@ def environment() -> set[str]:
 def exit_codes() -> set[str]:
     lines = re.findall(r"EXIT_\w+ = (\d+),(.*)", source("base/exitcode.h"))
     return {code for code, comment in lines if "not for people" not in comment}
+
+
+def tasks() -> set[str]:
+    """The types that have a name of their own."""
+    found = set(re.findall(r'\{"(\w+)", TASK_\w+, ', source("bbs/task.c")))
+    assert len(found) >= 11
+    return found
+
+
+def signals() -> set[str]:
+    """Those that do something that somebody may want."""
+    caught = set(re.findall(r"case (SIG\w+):", source("agent/supervisor.c"))) - {"SIGCHLD"}
+    assert len(caught) >= 4
+    return caught
 
 
 def services() -> set[str]:

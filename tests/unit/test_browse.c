@@ -361,8 +361,8 @@ static void what_cannot_be_browsed(void **state)
 {
 	(void)state;
 	fixture_file(fixture_path("file"), "", 0644);
-	refuse(fixture_path("file"), "is not a folder");
-	refuse(fixture_path("file/x"), "is not a folder");
+	refuse(fixture_path("file"), "is not a directory");
+	refuse(fixture_path("file/x"), "is not a directory");
 	refuse(fixture_path("no"), "does not exist");
 	refuse("", "must begin with /");
 	refuse("etc", "\"etc\" is not the path");

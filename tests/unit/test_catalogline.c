@@ -277,6 +277,11 @@ static void kinds_of_files_and_statuses(void **state)
 	    symlink(fixture_file(fixture_path("to"), "1234", 0644), path), 0);
 	set_time(path, 1234567890);
 	check(path, path, 4, 1234567890);
+	/* Also on another mount. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/sys/kernel", path), 0);
+	assert_int_equal(stat(path, &st), 0);
+	check(path, path, (size_t)st.st_size, st.st_mtime);
 	assert_int_equal(stat("/", &st), 0);
 	check("/", "/", (size_t)st.st_size, st.st_mtime);
 }

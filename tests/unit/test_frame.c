@@ -305,6 +305,8 @@ static void announced_descriptor_must_come(void **state)
 	send_raw(wire, sizeof(wire), -1);
 	assert_int_equal(frame_fill(&b), 1);
 	assert_int_equal(frame_next(&b, &f), -1);
+	/* Whoever reads as long as something comes must come to an end. */
+	assert_int_equal(frame_fill(&b), -1);
 }
 
 static void unexpected_descriptors_are_closed(void **state)

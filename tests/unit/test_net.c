@@ -177,11 +177,11 @@ static int close_net(void **state)
 	return 0;
 }
 
-static void begin(const char *path, uint32_t total_ms)
+static void begin(const char *path, uint32_t first_byte_ms, uint32_t total_ms)
 {
 	struct net_request r = {.method = "GET",
 	    .path = path,
-	    .first_byte_ms = total_ms,
+	    .first_byte_ms = first_byte_ms,
 	    .total_ms = total_ms,
 	    .body_max = 1000};
 
@@ -207,7 +207,7 @@ static struct net_reply finish(void)
 
 static struct net_reply ask(const char *path)
 {
-	begin(path, 20000);
+	begin(path, 20000, 20000);
 	return finish();
 }
 
@@ -247,8 +247,11 @@ static void answers(void **state)
 	expect(ask("/once"), NET_OK, 200, "");
 	expect(ask("/once"), NET_OK, 200, "");
 	expect(ask("/nothing"), NET_HTTP, 0, "without an answer");
-	begin("/hang", 300);
+	begin("/hang", 300, 300);
 	expect(finish(), NET_TIMEOUT, 0, "took");
+	/* Earlier than the server gives up. */
+	begin("/hang", 300, 30000);
+	expect(finish(), NET_TIMEOUT, 0, "did not answer");
 }
 
 static void nobody_there(void **state)
@@ -264,7 +267,7 @@ static void a_crash_is_survived(void **state)
 	struct net_reply r;
 
 	open_net(self, port);
-	begin("/hang", 20000);
+	begin("/hang", 20000, 20000);
 	usleep(100000);
 	kill(child(), SIGKILL);
 	expect(finish(), NET_BROKEN, 0, "signal 9");
@@ -280,7 +283,7 @@ static void a_crash_is_survived(void **state)
 	/* Dead, and found so by the caller. */
 	pid_t pid = child();
 	int status;
-	begin("/hang", 20000);
+	begin("/hang", 20000, 20000);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(net_reap(net, pid, status));
@@ -296,7 +299,7 @@ static void a_stuck_process_is_killed(void **state)
 	expect(ask("/count"), NET_OK, 200, "");
 	kill(child(), SIGSTOP);
 	uint64_t before = clock_ms();
-	begin("/count", 200);
+	begin("/count", 200, 200);
 	expect(finish(), NET_BROKEN, 0, "was killed");
 	assert_true(clock_ms() - before >= 200 + NET_GRACE_MS);
 	assert_true(clock_ms() - before < 1000 + NET_GRACE_MS);

@@ -278,12 +278,15 @@ static void no_way_around_restore_to(void **state)
 		    "{\"task\":\"%s\",\"job_id\":1,\"command\":[\"borg\","
 		    "\"list\",\"/r\"],\"cwd\":\"/etc/cron.d\"}",
 		    types[i]);
+		expect(VERB);
+		config.any_command = true;
 		expect("/etc/cron.d");
+		config.any_command = false;
 	}
 	snprintf(text, sizeof(text),
 	    "{\"task\":\"restore\",\"job_id\":1,\"command\":[\"borg\","
 	    "\"create\",\"/r::a\",\"/srv\"],\"cwd\":\"/etc/x\"}");
-	expect("/etc/x");
+	expect(VERB);
 }
 
 static int setup(void **state)

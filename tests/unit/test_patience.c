@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "bbs/journal.h"
 #include "fixture.h"
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,57 @@ static void a_worker_that_does_not_end(void **state)
 	reported(5);
 }
 
+/* One that does not even wake is told to stop, as by a person. */
+static void a_worker_that_hangs(void **state)
+{
+	(void)state;
+	struct job *job = running(worker);
+	uint64_t end = now + STALL_MS;
+	/* It may not even have begun to wait yet. */
+	assert_int_equal(syscall(SYS_kill, worker, SIGSTOP), 0);
+	assert_int_equal(waitpid(worker, NULL, WUNTRACED), worker);
+	job->stop = STOP_NONE;
+	stall_init(&job->stall, now);
+	for (; now <= end; now += 60000) {
+		assert_int_equal(job->stop, STOP_NONE);
+		runner_overdue(&a, now);
+	}
+	assert_int_equal(job->stop, STOP_NONE);
+	runner_overdue(&a, now);
+	assert_int_equal(job->stop, STOP_STALLED);
+	runner_overdue(&a, clock_ms() + GRACE);
+	assert_int_equal(signalled, 1);
+	/* Behind its report, too. */
+	job->stop = STOP_NONE;
+	job->killed = false;
+	job->state = JOB_REPORTING;
+	job->final_at = now;
+	stall_init(&job->stall, now);
+	for (end = now + STALL_MS + 60000; now <= end; now += 60000)
+		runner_overdue(&a, now);
+	assert_int_equal(signalled, 2);
+}
+
+static void one_that_wakes_does_not(void **state)
+{
+	(void)state;
+	struct job *job = running(getpid());
+	job->stop = STOP_NONE;
+	stall_init(&job->stall, now);
+	for (int i = 0; i < 3 * 120; i++) {
+		poll(NULL, 0, 1);
+		now += 60000;
+		assert_int_equal(runner_overdue(&a, now), CLOCK_NEVER);
+	}
+	assert_int_equal(job->stop, STOP_NONE);
+	/* Nor one of which nothing can be read. */
+	job->pid = INT32_MAX;
+	for (int i = 0; i < 3 * 120; i++)
+		runner_overdue(&a, now += 60000);
+	assert_int_equal(job->stop, STOP_NONE);
+	job->pid = 0;
+}
+
 static void write_journal(int64_t id)
 {
 	struct buf text = BUF_INIT(4 * KIB);
@@ -191,6 +243,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(
 		a_worker_that_does_not_end, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_worker_that_hangs, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		one_that_wakes_does_not, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_worker_of_an_earlier_start, setup, teardown),
 	    cmocka_unit_test_setup_teardown(

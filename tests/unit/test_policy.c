@@ -180,13 +180,16 @@ static void no_host_that_is_an_option_of_ssh(void **state)
 	    "{now:-oProxyCommand=id}:{now}", "{now:-o}@h:x",
 	    "{now:-oProxyCommand=id:x}", "{now:-oProxyCommand=id:x::a}",
 	    "{now:ssh}://x/y", "s{now:sh:}//-oX/y", "/r{now:%H:}:a",
-	    "rclone::sftp,ssh=id:x", "r{now:clone::sftp,ssh=id:}x"};
+	    "rclone::sftp,ssh=id:x", "r{now:clone::sftp,ssh=id:}x",
+	    /* each brings its colon, the second its dash as well */
+	    "x{utcnow}", "{uuid4[8]}oProxyCommand=id;#{utcnow}"};
 	static const char *const good[] = {"ssh://u@h:22/./repo::a-b",
 	    "ssh://h/-x", "u@h:repo::{hostname}-{now:%H:%M}",
-	    "::{hostname}-{now:%H:%M}", "{hostname}-", "/r::x", "file:///x"};
+	    "::{hostname}-{now:%H:%M}", "/r/{hostname}", "/r::x", "file:///x",
+	    "::a\",\"{hostname}-"};
 	static const char *const repos[] = {"--repo=ssh://-oX/y",
 	    "--repo=-oProxyCommand=id:x", "--repo={now:-oX:y}",
-	    "--other-repo={now:-oX:y}", "-r{now:-oX:y}"};
+	    "--other-repo={now:-oX:y}", "-r{now:-oX:y}", "--repo=-oX{utcnow}"};
 	char words[256];
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		snprintf(words, sizeof(words), "\"list\",\"%s\"", bad[i]);
@@ -202,7 +205,10 @@ static void no_host_that_is_an_option_of_ssh(void **state)
 	}
 	refuse(borg("x", "\"list\",\"--\",\"-oProxyCommand=id:x\"", ""),
 	    "-oProxyCommand");
+	refuse(borg("x", "\"list\",\"--\",\"-oProxyCommand=id;#{utcnow}\"", ""),
+	    "-oProxyCommand");
 	refuse(with_env("BORG_REPO", "-oProxyCommand=id:x"), "BORG_REPO");
+	refuse(with_env("BORG_REPO", "-oX{utcnow}"), "BORG_REPO");
 	refuse(with_env("BORG_REPO", "ssh://-oProxyCommand=id/x"), "BORG_REPO");
 	refuse(with_env("BORG_OTHER_REPO", "ssh://{now:-o}/"), "BORG_OTHER");
 	allow(with_env("BORG_REPO", "ssh://u@h/./repo"));
@@ -271,6 +277,29 @@ static void only_a_plain_ssh(void **state)
 		refuse(with_env("BORG_RSH", bad[i]), "BORG_RSH");
 }
 
+/* A backup runs in /, wherever its task says that a restore may go. */
+static void each_type_has_its_own_command(void **state)
+{
+	(void)state;
+	static const char *const types[][2] = {{"backup", "create"},
+	    {"backup_dry_run", "create"}, {"restore", "extract"},
+	    {"restore_mysql", "extract"}, {"restore_pg", "extract"},
+	    {"restore_mongo", "extract"}};
+	static const char *const verbs[] = {
+	    "create", "extract", "delete", "list", "--version"};
+	char words[64];
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		for (size_t k = 0; k < sizeof(verbs) / sizeof(verbs[0]); k++) {
+			snprintf(words, sizeof(words), "\"%s\"", verbs[k]);
+			if (strcmp(verbs[k], types[i][1]) == 0)
+				allow(borg(types[i][0], words, ""));
+			else
+				refuse(borg(types[i][0], words, ""),
+				    "borg's command");
+		}
+	}
+}
+
 static void only_the_types_that_are_listed(void **state)
 {
 	(void)state;
@@ -282,11 +311,16 @@ static void only_the_types_that_are_listed(void **state)
 	set(&config.tasks, "backup, restore,list_dir");
 	allow(browse);
 	allow(borg("backup", "\"create\"", ""));
-	refuse(borg("backup_dry_run", "\"create\"", ""), "backup_dry_run");
+	refuse(borg("backup_dry_run", "\"create\"", ""),
+	    "\"backup_dry_run\" is refused by this host's policy ([policy] "
+	    "tasks)");
 	refuse("{\"task\":\"update_borg\",\"job_id\":1}", "update_borg");
 	set(&config.tasks, "list_dirs list backup\trestore");
 	refuse(browse, "list_dir");
 	allow(borg("restore", "\"extract\"", ""));
+	/* A comma too many names no task without a name. */
+	set(&config.tasks, "backup, ");
+	refuse(borg("", "\"list\",\"r::a\"", ""), "the task type");
 	set(&config.tasks, ",");
 	refuse(browse, "list_dir");
 }
@@ -306,8 +340,8 @@ static void backups_only_from_where_they_may(void **state)
 	allow(backup("backup", ",\"/root\"", "/root"));
 	set(&config.backup_from, "/srv/\n/home");
 	static const char *const types[] = {
-	    "backup", "backup_dry_run", "whatever", "restore"};
-	for (size_t i = 0; i < 4; i++) {
+	    "backup", "backup_dry_run", "whatever"};
+	for (size_t i = 0; i < 3; i++) {
 		allow(backup(types[i], ",\"/srv\",\"/home/a\"", ""));
 		allow(backup(types[i], ",\"/srv/\"", "/srv\\r\\n/home/x\\n"));
 		refuse(backup(types[i], ",\"/srv\",\"/root\"", ""), "/root");
@@ -350,8 +384,8 @@ static void restores_only_to_where_they_may(void **state)
 	allow(borg("restore", "\"extract\",\"r::a\"", ""));
 	set(&config.restore_to, "/srv/restore\n/tmp/");
 	static const char *const types[] = {
-	    "restore", "restore_mysql", "whatever", "backup"};
-	for (size_t i = 0; i < 4; i++) {
+	    "restore", "restore_mysql", "whatever"};
+	for (size_t i = 0; i < 3; i++) {
 		const char *words = "\"extract\",\"r::a\",\"etc\"";
 		allow(borg(types[i], words, ",\"cwd\":\"/srv/restore\""));
 		allow(borg(types[i], words, ",\"cwd\":\"/tmp/a/b\""));
@@ -513,6 +547,7 @@ int main(void)
 	    TEST(no_host_that_is_an_option_of_ssh),
 	    TEST(only_borgs_environment),
 	    TEST(only_a_plain_ssh),
+	    TEST(each_type_has_its_own_command),
 	    TEST(only_the_types_that_are_listed),
 	    TEST(backups_only_from_where_they_may),
 	    TEST(restores_only_to_where_they_may),

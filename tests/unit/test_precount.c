@@ -149,7 +149,7 @@ static void stops_when_told(void **state)
 	    frame_send(&link, MESSAGE_CANCEL, reason.data, reason.len, -1), 0);
 	int64_t n = count(fixture_dir);
 	assert_int_equal(worker.stop, STOP_CANCELLED);
-	assert_true(n > 0 && n < 9000);
+	assert_true(n < 9000);
 	buf_release(&reason);
 	frame_link_release(&link);
 }

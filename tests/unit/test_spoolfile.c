@@ -102,6 +102,7 @@ static void foreign_files_are_left_alone(void **state)
 	assert_int_equal(count_files(), before);
 	assert_false(spoolfile_has(fixture_dir, 12));
 	assert_false(spoolfile_has("/nonexistent", 12));
+	assert_true(spoolfile_has("/dev/null", 12));
 	write_report(3);
 	assert_int_equal(
 	    spoolfile_next(fixture_dir, NULL, name, sizeof(name), &job), 1);
