@@ -73,8 +73,8 @@ static void add_job(
 	else if (done >= 0)
 		buf_addf(out, " %d %%", done);
 	if (p->files_processed > 0)
-		buf_addf(out, ", %s files",
-		    text_count(count, (uint64_t)p->files_processed));
+		buf_addf(out, ", %s",
+		    text_files(count, (uint64_t)p->files_processed));
 	for (job = a->jobs.first; job != NULL; job = job->next)
 		more += job->state == JOB_WAITING;
 	if (more > 0)

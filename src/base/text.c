@@ -176,6 +176,13 @@ const char *text_count(char *dst, uint64_t n)
 	return dst;
 }
 
+const char *text_files(char *dst, uint64_t n)
+{
+	size_t len = strlen(text_count(dst, n));
+	snprintf(dst + len, TEXT_AMOUNT - len, n == 1 ? " file" : " files");
+	return dst;
+}
+
 const char *text_size(char *dst, uint64_t bytes)
 {
 	static const char unit[] = "kMGTPE";

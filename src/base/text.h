@@ -27,10 +27,11 @@ void text_copy(char *dst, size_t size, const char *s);
 /* Decimal number, digits only, min..max; 0, or -1 and *out unchanged. */
 int text_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/* "1,204" / "3.1 GB" (powers of 1000) / "2 min 4 s" into a caller's buffer
- * of TEXT_AMOUNT bytes; each returns dst. */
+/* "1,204" / "1,204 files" / "3.1 GB" (powers of 1000) / "2 min 4 s" into a
+ * caller's buffer of TEXT_AMOUNT bytes; each returns dst. */
 #define TEXT_AMOUNT 40
 const char *text_count(char *dst, uint64_t n);
+const char *text_files(char *dst, uint64_t n);
 const char *text_size(char *dst, uint64_t bytes);
 const char *text_duration(char *dst, uint64_t seconds);
 

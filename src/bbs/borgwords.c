@@ -1,7 +1,9 @@
 /*
  * The list of options and the reading of words, after argparse and the manuals
  * of borg 1.1 to 1.4 and 2. What borg would refuse is unknown here: a value
- * that begins with a dash, a value for an option that has none.
+ * that begins with a dash, a value for an option that has none. And what
+ * argparse takes for no option at all: a word with a blank in it that begins
+ * like one which this very command does not have. It becomes a path.
  */
 #include "bbs/borgwords.h"
 #include <string.h>
@@ -32,6 +34,9 @@ static const char valued[] =
     "remote-path remote-ratelimit repo sort-by stdin-group stdin-mode "
     "stdin-name stdin-user storage-quota strip-components target threshold "
     "timestamp upload-buffer upload-ratelimit ";
+/* What create has in every version, and a blank may stand in. */
+static const char with_blanks[] = " comment exclude exclude-from "
+				  "exclude-if-present pattern patterns-from ";
 /* The same letter is the same kind for all of borg's commands. */
 static const char flag_letters[] = "Vhnpsvx", valued_letters[] = "CHPacdemrwy";
 
@@ -65,6 +70,8 @@ static enum borgword take_long(struct borgwords *b, const char *word)
 	b->name = word + 2;
 	b->len = strcspn(b->name, "=");
 	bool has_value = b->name[b->len] == '=';
+	if (strchr(word, ' ') && !in_list(with_blanks, b->name, b->len))
+		return BORGWORD_UNKNOWN;
 	if (in_list(valued, b->name, b->len)) {
 		if (!has_value)
 			return take_value(b);
@@ -121,6 +128,8 @@ enum borgword borgwords_next(struct borgwords *b)
 	if (word[1] == '\0')
 		/* "-" alone is a word: standard input. */
 		return b->place++, BORGWORD_PLAIN;
+	if (strchr(word, ' '))
+		return BORGWORD_UNKNOWN;
 	b->letters = word + 1;
 	return take_letter(b);
 }

@@ -312,13 +312,13 @@ static void add_amounts(struct page *p, const struct status_job *j)
 {
 	char a[TEXT_AMOUNT];
 	struct buf line = BUF_INIT(KIB);
-	if (j->files >= 0)
+	if (j->files >= 0 && j->files_total > 0) {
 		buf_adds(&line, text_count(a, (uint64_t)j->files));
-	if (j->files >= 0 && j->files_total > 0)
 		buf_addf(
-		    &line, " of %s", text_count(a, (uint64_t)j->files_total));
-	if (j->files >= 0)
-		buf_adds(&line, " files");
+		    &line, " of %s", text_files(a, (uint64_t)j->files_total));
+	} else if (j->files >= 0) {
+		buf_adds(&line, text_files(a, (uint64_t)j->files));
+	}
 	if (j->bytes >= 0)
 		buf_addf(&line, "%s%s", line.len > 0 ? ", " : "",
 		    text_size(a, (uint64_t)j->bytes));

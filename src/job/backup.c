@@ -208,12 +208,12 @@ static void log_end(const struct backup *b)
 {
 	char files[TEXT_AMOUNT], size[TEXT_AMOUNT], time[TEXT_AMOUNT];
 	const struct report *r = &b->report;
-	text_count(files, (uint64_t)r->files_processed);
+	text_files(files, (uint64_t)r->files_processed);
 	text_size(size, (uint64_t)r->bytes_processed);
 	text_duration(time, (clock_ms() - b->started_at) / 1000);
 	if (r->result == REPORT_COMPLETED)
-		log_info("backup finished: %s files, %s, %s%s%s", files, size,
-		    time, r->had_warnings ? ", with warnings: " : "",
+		log_info("backup finished: %s, %s, %s%s%s", files, size, time,
+		    r->had_warnings ? ", with warnings: " : "",
 		    r->had_warnings ? buf_str(&b->error) : "");
 	else
 		log_error(

@@ -156,10 +156,6 @@ static size_t drain(struct loop *l, size_t most)
 	size_t total = 0;
 	while (l->log >= 0 && total < most) {
 		char *space = buf_space(&l->lines, BORG_READ_MAX);
-		if (space == NULL) {
-			buf_reset(&l->lines);
-			continue;
-		}
 		ssize_t n = read(l->log, space, BORG_READ_MAX);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -383,7 +379,12 @@ int borg_run(struct borg_run *r, struct buf *why)
 	    .json = JSON_INIT,
 	    .status = PROC_STATUS_LOST};
 	buf_init(&l.lines, BORG_READ_MAX + 2 * BORG_LINE_MAX);
-	int rc = start(&l, why);
+	int rc = -1;
+	/* All that it will ever need: nothing can be done about it later. */
+	if (buf_space(&l.lines, l.lines.max) == NULL)
+		buf_adds(why, "out of memory");
+	else
+		rc = start(&l, why);
 	if (rc == 0) {
 		while (!l.ended && !l.stuck)
 			turn(&l);

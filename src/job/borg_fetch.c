@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "bbs/borgfile.h"
+#include "net/url.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -150,10 +151,36 @@ out:
 	return rc;
 }
 
+/* Over http:// anybody on the way may put another program in place of this
+ * one. Only a server that is spoken to like that may send us there. */
+static int check_way(struct short_job *s, const char *text)
+{
+	struct url_link file;
+	struct url server;
+	const char *why;
+	/* Whoever connects says what is wrong with an address. */
+	if (url_parse_link(&file, text, &why) != 0 || file.tls ||
+	    url_parse(&server, s->worker->config->url, &why) != 0)
+		return 0;
+	if (server.tls) {
+		short_fail(s,
+		    "the new borg lies at %s, where anybody on the way could "
+		    "replace it: only https:// will do, as for the server",
+		    text);
+		return -1;
+	}
+	worker_log(s->worker, "warning",
+	    "the new borg comes over http://, where anybody on the way can "
+	    "replace it");
+	return 0;
+}
+
 int borg_fetch(struct short_job *s, const char *url, const char *dir,
     struct borg_file *file)
 {
 	memset(file, 0, sizeof(*file));
+	if (check_way(s, url) != 0)
+		return -1;
 	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/borg", dir) >=
 	    sizeof(file->path)) {
 		short_fail(s, "the path %s is too long", dir);
@@ -166,10 +193,6 @@ int borg_fetch(struct short_job *s, const char *url, const char *dir,
 		    s, "cannot write %s: %s", file->path, strerror(errno));
 		return -1;
 	}
-	if (text_starts(url, "http://"))
-		worker_log(s->worker, "warning",
-		    "the new borg comes over http://, where anybody on the "
-		    "way can replace it");
 	int rc = fetch_file(s, url, dir, fd, file);
 	/* Nobody may hold it open for writing when it is run. */
 	close(fd);

@@ -119,10 +119,12 @@ static void log_end(const struct command *c)
 {
 	char files[TEXT_AMOUNT], time[TEXT_AMOUNT];
 	const char *type = c->worker->task->type;
-	text_count(files, (uint64_t)c->report.files_processed);
+	uint64_t n = (uint64_t)c->report.files_processed;
+	text_files(files, n);
 	text_duration(time, (clock_ms() - c->started_at) / 1000);
 	if (c->report.result == REPORT_COMPLETED)
-		log_info("%s finished: %s files, %s", type, files, time);
+		log_info("%s finished: %s%s%s", type, n > 0 ? files : "",
+		    n > 0 ? ", " : "", time);
 	else
 		log_error(
 		    "%s failed after %s: %s", type, time, buf_str(&c->error));

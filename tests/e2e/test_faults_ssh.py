@@ -4,14 +4,16 @@ The agent's clocks run faster (support/clock.py), ssh's own do not."""
 
 import contextlib
 import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from bbsd import BBS
+from bbsd import BBS, Job
 from support import process
 from support.agent import Agent
 from support.clock import Clock
@@ -102,11 +104,10 @@ def test_under_the_catalogue(
     process.kill_all([p for p in below if p.command == "sleep 600"])
 
 
-def test_below_borg(bbs: BBS, agent: Agent, sshd: Sshd) -> None:
-    """A real borg that waits for a real ssh: cancelled, both are gone (borg
-    waits for its ssh even then, so it takes the SIGKILL after 10 s)."""
+@contextlib.contextmanager
+def waiting_borg(bbs: BBS, agent: Agent, sshd: Sshd) -> Iterator[Job]:
+    """A real borg that waits for a real ssh, to which nobody says anything."""
     agent.borg = None
-    clock = Clock(agent)
     bbs.use_ssh(sshd.access)
     agent.configure(bbs)
     agent.start()
@@ -114,9 +115,39 @@ def test_below_borg(bbs: BBS, agent: Agent, sshd: Sshd) -> None:
     with silent_port() as port:
         rsh = sshd.access.rsh().replace(f"-p {sshd.port}", f"-p {port}")
         job = bbs.add_backup(sshd.repo_url(), ["/etc/hostname"], "x", env={"BORG_RSH": rsh})
-        bbs.wait(lambda: [p for p in sshs(agent) if "borg serve" in p.command], 20)
+        bbs.wait(lambda: below_borg(agent), 20)
+        yield job
+    agent.wait_jobless()
+
+
+def below_borg(agent: Agent) -> list[process.Process]:
+    return [p for p in sshs(agent) if "borg serve" in p.command]
+
+
+def test_below_borg(bbs: BBS, agent: Agent, sshd: Sshd) -> None:
+    """Cancelled, both are gone (borg waits for its ssh even then, so it takes
+    the SIGKILL after 10 s)."""
+    clock = Clock(agent)
+    with waiting_borg(bbs, agent, sshd) as job:
         world = Faked.__new__(Faked)
         world.bbs, world.agent = bbs, agent
         with clock.runs(10):
             cancelled(world, job)
-    agent.wait_jobless()
+
+
+@pytest.mark.parametrize("how", ["waits", "is stopped"])
+def test_below_borg_for_hours(bbs: BBS, agent: Agent, sshd: Sshd, how: str) -> None:
+    """Nobody cancels it: after two hours without CPU time and I/O both are
+    gone, and the job is reported."""
+    clock = Clock(agent)
+    with waiting_borg(bbs, agent, sshd) as job:
+        if how == "is stopped":
+            os.kill(below_borg(agent)[0].pid, signal.SIGSTOP)
+        clock.passes(110 * 60)
+        assert not job.reports and below_borg(agent)
+        deadline = time.monotonic() + 60
+        while not job.reports:
+            assert time.monotonic() < deadline, "nobody notices"
+            clock.passes(60)
+        assert job.reports[0]["result"] == "failed"
+        assert "120 minutes" in job.reports[0]["error_log"], job.reports[0]

@@ -281,6 +281,19 @@ def test_the_status_lives(faked: MakeFaked, agent: Agent, manager: Manager) -> N
     assert all(b - a > 4.5 for a, b in zip(told, told[1:], strict=False)), told
 
 
+@pytest.mark.parametrize("task", [{}, {"task": "backup", "command": "borg"}], ids=["none", "late"])
+def test_the_status_of_a_job_whose_type_is_not_known(
+    bbs: BBS, agent: Agent, manager: Manager, task: dict[str, object]
+) -> None:
+    """It is refused while the line tells of it."""
+    bbs.fault("status", "slow", seconds=1)
+    agent.configure(bbs)
+    agent.start()
+    job = bbs.add_task(task)
+    assert bbs.wait_status(job)["result"] == "failed"
+    assert agent.running and len(bbs.requests("register")) == 1
+
+
 def test_the_status_tells_what_waits_and_what_is_reported(
     faked: MakeFaked, agent: Agent, manager: Manager
 ) -> None:
@@ -298,19 +311,6 @@ def test_the_status_tells_what_waits_and_what_is_reported(
     assert not any(line.startswith("STATUS=all") or "\x1b" in line for line in manager.lines())
     world.bbs.faults.clear()
     world.bbs.wait_status(second, 90)
-
-
-@pytest.mark.parametrize("task", [{}, {"task": "backup", "command": "borg"}], ids=["none", "late"])
-def test_the_status_of_a_job_whose_type_is_not_known(
-    bbs: BBS, agent: Agent, manager: Manager, task: dict[str, object]
-) -> None:
-    """It is refused while the line tells of it."""
-    bbs.fault("status", "slow", seconds=1)
-    agent.configure(bbs)
-    agent.start()
-    job = bbs.add_task(task)
-    assert bbs.wait_status(job)["result"] == "failed"
-    assert agent.running and len(bbs.requests("register")) == 1
 
 
 def test_what_machines_read_is_utc(faked: MakeFaked, agent: Agent, manager: Manager) -> None:

@@ -1,11 +1,22 @@
-"""What a running agent may do with its memory, by /proc."""
+"""What a running agent may do with its memory, by /proc; and how it lives on
+when there is none."""
 
+import contextlib
 import mmap
+import os
 import struct
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from bbsd import BBS
+from support import process
 from support.agent import BINARY, Agent
+from support.clock import Clock
+from support.site import Faked, MakeFaked
 
 PT_GNU_RELRO = 0x6474E552
 
@@ -47,3 +58,98 @@ def test_nothing_is_writable_that_need_not_be(agent: Agent, bbs: BBS) -> None:
         last = (first + size) // mmap.PAGESIZE * mmap.PAGESIZE
         inside = [m for m in maps if m[0] < last and m[1] > first]
         assert inside and all(m[2].startswith("r--") for m in inside)
+
+
+# none left
+
+
+def size(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * mmap.PAGESIZE
+
+
+def user(pid: int) -> list[str]:
+    """What makes a program one of the same user: only that one may limit it."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    uid, gid = (line.split()[1] for line in lines if line[:4] in ("Uid:", "Gid:"))
+    return ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups"] * (os.geteuid() == 0)
+
+
+def limit(pid: int, size: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # it has ended
+        subprocess.run([*user(pid), "prlimit", "--pid", str(pid), f"--as={size}:"])
+
+
+@contextlib.contextmanager
+def starved(pids: list[int], more: int) -> Iterator[None]:
+    """They get so much more than they have, and not a page beyond, nor does
+    what they fork. Whoever is started in their place has what it wants."""
+    for pid in pids:
+        limit(pid, str(size(pid) + more))
+    try:
+        yield
+    finally:
+        for pid in pids:
+            limit(pid, str(100 << 20))
+
+
+def starve(world: Faked, who: str, more: int) -> int:
+    """A backup and a look meanwhile; how many of them failed over it."""
+    agent, runs = world.agent, len(world.borg.runs())
+    nets = [p.pid for p in agent.own_processes() if p.pid != agent.pid]
+    if who == "net":  # an answer that needs some
+        padding = {"status": "ok", "tasks": [], "poll_interval": 1, "padding": "x" * 500_000}
+        world.bbs.fault("tasks", "value", value=padding)
+    with starved([agent.pid] if who == "supervisor" else nets, more):
+        jobs = [world.order(), world.bbs.add_task({"task": "list_dir", "path": "/etc"})]
+        with contextlib.suppress(TimeoutError):
+            world.bbs.wait(lambda: all(job.reports for job in jobs), 1)
+    for job in jobs:
+        report = world.bbs.wait_status(job, 30)
+        assert report["result"] == "completed" or report["error_log"]
+    assert len(world.borg.runs()) - runs <= 1
+    deadline = time.monotonic() + 30
+    while agent.spool() or list((agent.var / "journal").iterdir()):
+        assert time.monotonic() < deadline, "something is left"
+        time.sleep(0.02)
+    assert all(len(job.reports) == 1 for job in jobs)
+    return sum(job.reports[0]["result"] == "failed" for job in jobs)
+
+
+@pytest.mark.parametrize("who", ["supervisor", "net"])
+def test_no_memory_left(faked: MakeFaked, who: str) -> None:
+    """From none at all to enough. What the supervisor forks has no more."""
+    world = faked("file('/etc/hostname'); progress(1, 100); summary()", start=False, ssh=False)
+    clock = Clock(world.agent)
+    world.start()
+    pid, failed = world.agent.pid, 0
+    with clock.runs(20):
+        for more in (0, 4, 16, 64, 256, 1024):
+            failed += starve(world, who, more * 1024)
+        assert world.backup()["result"] == "completed"
+    assert world.agent.running and world.agent.pid == pid
+    assert failed > 0 if who == "supervisor" else "memory" in world.agent.log
+
+
+def test_no_memory_left_for_a_worker(faked: MakeFaked) -> None:
+    """One that runs a borg that says much: the job is told of, and the next
+    one is as good as ever."""
+    body = """
+    if not os.path.exists(HERE + "/go"):
+        progress(1, 100)
+        while not os.path.exists(HERE + "/go"): time.sleep(0.02)
+        for i in range(20000): message("a warning of some length %d" % i)
+    summary()
+    """
+    world = faked("\n".join(line[4:] for line in body.splitlines()), ssh=False)
+    job = world.order()
+    world.bbs.wait(lambda: any("files_processed" in p for p in job.progress), 20)
+    workers = [p.pid for p in process.descendants(world.agent.pid)
+               if p.parent == world.agent.pid and "net-process" not in p.command]  # fmt: skip
+    with starved(workers, 0):
+        (world.borg.dir / "go").touch()
+        report = world.bbs.wait_status(job, 60)
+    assert report["result"] == "completed" or report["error_log"]
+    assert world.backup()["result"] == "completed"
+    world.bbs.wait_polls(2)
+    assert len(job.reports) == 1 and len(world.borg.runs()) == 2
+    assert not world.agent.spool()

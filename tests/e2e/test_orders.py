@@ -118,6 +118,7 @@ ORDERS: dict[str, tuple[Task, str]] = {
     "backup of the rest": (command("borg", "create", "/r::a", "@OUT"), "[policy] backup_from"),
     "backup through a link": (command("borg", "create", "/r::a", "@IN/link"),
                               "[policy] backup_from"),
+    "a path like an option": (command("borg", "create", "/r::a", "--first=x y/../@OUT"), OPTION),
     "patterns": (command("borg", "create", "--pattern=R @OUT", "/r::a"), "[policy] backup_from"),
     "browse": ({"task": "list_dir", "path": "@OUT"}, "[policy] browse"),
     "browse through a link": ({"task": "list_dir", "path": "@IN/link"}, "browse"),

@@ -239,13 +239,30 @@ def test_what_does_not_come_whole(world: World, files: Files, elf: MakeBorg) -> 
     world.start()
     for how in ("cut", "cut-chunked", "close"):
         assert "cut short" in world.refused(files.put("/borg", body, how)), how
-    with Files(None) as plain:
-        assert "how long" in world.refused(plain.put("/borg", body, "close"))
     assert "404" in world.refused(files.url("/missing"))
     files.put("/s/SHA256SUMS", sums(body + b"x"))
     assert "SHA256SUMS" in world.refused(files.put(f"/s/{NAME}", body))
     files.put("/t/SHA256SUMS", sums(body), "cut")
     assert "SHA256SUMS" in world.refused(files.put(f"/t/{NAME}", body))
+
+
+def test_never_from_https_to_http(world: World, elf: MakeBorg) -> None:
+    world.start()
+    with Files(None) as plain:
+        url = plain.put("/borg", elf())
+        for way in (url, url.replace("http:", "HTTP:")):
+            assert "only https:// will do" in world.refused(way)
+        assert plain.seen == []
+
+
+def test_a_server_without_tls(place: Path, agent: Agent, elf: MakeBorg) -> None:
+    """Its borg may come as it speaks itself; that is said."""
+    with BBS(place / "bbs", tls=False) as bbs, Files(None) as plain:
+        world, body = World(place, bbs, agent).start(), elf()
+        assert "how long" in world.refused(plain.put("/long", body, "close"))
+        assert world.update(plain.put("/borg", body))["result"] == "completed"
+        assert "comes over http://" in agent.log
+    assert world.borg.read_bytes() == body
 
 
 def test_what_does_not_work_here(world: World, files: Files, elf: MakeBorg) -> None:

@@ -15,6 +15,7 @@ class Relay:
         self.server = port
         self.cut_after: int | None = None  # bytes of the server, each connection
         self.dribble: float | None = None  # seconds between bytes of the server
+        self.keeps: dict[int, int] = {}  # see keep_last
         self.accepted = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
@@ -29,6 +30,11 @@ class Relay:
         self.listener.close()
         for sock in list(self.sockets):
             close(sock)
+
+    def keep_last(self, peer: int, count: int) -> None:
+        """So many bytes at the end of what the server says do not arrive, on
+        the connection on which it sees this port; then that is closed."""
+        self.keeps[peer] = count
 
     def lose(self) -> None:
         """All that is connected now stays so, and hears nothing any more."""
@@ -71,9 +77,13 @@ class Relay:
             close(far)
 
     def _down(self, far: socket.socket, near: socket.socket, number: int) -> None:
-        sent = 0
+        sent, kept, peer = 0, b"", far.getsockname()[1]
         try:
             while data := far.recv(65536):
+                if (keep := self.keeps.get(peer, 0)) > 0:
+                    data = kept + data
+                    kept = data[-keep:]
+                    data = data[:-keep]
                 if number in self.lost:
                     continue
                 if self.cut_after is not None and sent + len(data) > self.cut_after:

@@ -352,6 +352,11 @@ static void backups_only_from_where_they_may(void **state)
 		refuse(backup(types[i], ",\"/srv/..\"", ""), "/srv/..");
 		refuse(backup(types[i], ",\"etc\"", ""), "etc");
 		refuse(backup(types[i], ",\"-x\",\"/etc\"", ""), "/etc");
+		/* To borg's parser a path, which leads to /etc/shadow. */
+		refuse(backup(types[i], ",\"--first=x y/../etc/shadow\"", ""),
+		    "--first");
+		refuse(backup(types[i], ",\"-Hx y/../etc/shadow\"", ""), "-Hx");
+		allow(backup(types[i], ",\"--exclude=/a b\",\"/srv/a b\"", ""));
 		/* Patterns can name roots. */
 		refuse(borg(types[i],
 			   "\"create\",\"--patterns-from=/x\",\"r::a\"", ""),

@@ -158,6 +158,11 @@ static void writes_amounts(void **state)
 	assert_string_equal(text_count(s, 1000000), "1,000,000");
 	assert_string_equal(
 	    text_count(s, UINT64_MAX), "18,446,744,073,709,551,615");
+	assert_string_equal(text_files(s, 0), "0 files");
+	assert_string_equal(text_files(s, 1), "1 file");
+	assert_string_equal(text_files(s, 1204), "1,204 files");
+	assert_string_equal(
+	    text_files(s, UINT64_MAX), "18,446,744,073,709,551,615 files");
 	assert_string_equal(text_size(s, 0), "0 B");
 	assert_string_equal(text_size(s, 999), "999 B");
 	assert_string_equal(text_size(s, 1000), "1.0 kB");
