@@ -151,6 +151,7 @@ static void test_the_fullest_screen_fits(void **state)
 	    2408000, 3100000000, 6200000000, 25300000, 6000000};
 	fill_past(&s);
 	const char *text = show(&window, &s, 24);
+	expect(text, "Update    3.0.1 is there\n");
 	expect_fit(text, 24, 80);
 	expect(text, "    992 "); /* the ninth */
 	expect(text, "completed 2 h 28 min     1.2 GB");
