@@ -309,13 +309,29 @@ static void add_words(
 	r->error_log = buf_str(error);
 }
 
+/* What the job's programs said goes to the server without the secrets that
+ * they were given: it stands in a spool, in a log, on a page. */
+static const char *redacted(const char *text, struct buf *out)
+{
+	if (text == NULL)
+		return NULL;
+	log_redact(out, text, strlen(text));
+	return buf_str(out);
+}
+
 void worker_final(struct worker *w, const struct report *r)
 {
 	struct buf body = BUF_INIT(REPORT_BODY_MAX);
 	struct buf payload = BUF_INIT(REPORT_BODY_MAX + 2 * KIB);
 	struct buf error = BUF_INIT(REPORT_BODY_MAX);
+	struct buf clean = BUF_INIT(REPORT_BODY_MAX);
+	struct buf output = BUF_INIT(REPORT_BODY_MAX);
 	struct report whole = *r;
 	add_words(w, &whole, r->error_log, &error);
+	whole.error_log = redacted(whole.error_log, &clean);
+	/* A tree of names is large, and comes of no program. */
+	if (w->task->kind != TASK_LIST_DIR)
+		whole.output_log = redacted(r->output_log, &output);
 	if (report_encode(&whole, &body) != 0) {
 		buf_reset(&body);
 		report_encode_failed(r->job_id, REPORT_FAILED,
@@ -342,6 +358,8 @@ void worker_final(struct worker *w, const struct report *r)
 		pack_bytes(&payload, text, len);
 	send_message(w, MESSAGE_FINAL, &payload);
 	buf_release(&error);
+	buf_release(&clean);
+	buf_release(&output);
 	buf_release(&body);
 	buf_release(&payload);
 }

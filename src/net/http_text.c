@@ -228,8 +228,9 @@ int http_say_json(struct fault *f, const struct http *h, const struct buf *body,
 	fault_quote(f, buf_str(body), body->len, 80);
 	if (body->data != NULL && body->data[0] == '<')
 		buf_adds(&f->text,
-		    "\", a web page: is [server] url in config.ini right, or "
-		    "is that the login page (captive portal) of this network?");
+		    "\", a web page: is [server] url in config.ini right, does "
+		    "the server's log tell of an error, or is that the login "
+		    "page (captive portal) of this network?");
 	else
 		buf_addf(&f->text,
 		    "\" (JSON: %s, byte %zu): check [server] url and the "

@@ -224,7 +224,8 @@ def test_borgs_words_are_the_servers(faked: MakeFaked) -> None:
 
 def test_nothing_secret_is_in_the_log(faked: MakeFaked) -> None:
     world = faked("message('the phrase is secret-phrase'); sys.exit(2)")
-    world.backup()
+    report = world.backup()
+    assert report["error_log"] == "the phrase is ***"
     assert "secret-phrase" not in world.agent.log
     assert world.bbs.api_key not in world.agent.log
 

@@ -84,10 +84,10 @@ def test_a_wait_that_fails_is_no_flood(bbs: BBS, started: Agent) -> None:
     """Neither of the log nor of the processor."""
     began = process.cpu_seconds([started.pid])
     with failing(started, POLL, "ENOMEM", "1+"):
-        started.wait_log("ERROR poll: ")
+        started.wait_log("ERROR cannot wait: ")
         time.sleep(1.5)
     assert process.cpu_seconds([started.pid]) - began < 0.3
-    assert 1 <= started.log.count("ERROR poll: ") < 8
+    assert 1 <= started.log.count("ERROR cannot wait: ") < 8
     bbs.wait_polls(2)
 
 

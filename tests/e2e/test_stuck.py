@@ -90,7 +90,7 @@ def test_a_look_that_cannot_be_killed(stuck: Stuck, bbs: BBS, agent: Agent) -> N
 
 
 def test_a_worker_that_hangs(place: Path, faked: MakeFaked) -> None:
-    """On a directory that it counts, before its borg runs. Nobody would ever
+    """On the directory of a restore, before its borg runs. Nobody would ever
     see that, since the supervisor goes on to tell of the job."""
     world = faked(ssh=False, start=False)
     clock = Clock(world.agent)
@@ -98,8 +98,8 @@ def test_a_worker_that_hangs(place: Path, faked: MakeFaked) -> None:
         with dead_mount(place / "dead") as dead:
             world.start()
             with clock.runs(5):
-                job = world.order(directories=[str(dead)])
-                world.bbs.wait(lambda: job.last("status_message") == "Counting files...", 20)
+                job = world.bbs.add_restore(world.REPO, "a", [], str(dead / "x"))
+                world.agent.wait_log(f"job {job.id}: restore started")
             clock.passes(110 * 60, step=30)
             assert not job.reports
             for _ in range(100):  # two minutes in which nobody looked do not count

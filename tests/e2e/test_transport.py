@@ -86,7 +86,7 @@ def tasks(value: Any) -> dict[str, Any]:
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
-    "garbage": ("text", {"body": "<br />\n<b>Fatal error</b>: Uncaught Error"}, "JSON"),
+    "garbage": ("text", {"body": "<br />\n<b>Fatal error</b>: Uncaught Error"}, "web page"),
     "cut json": ("text", {"body": '{"status":"ok","tasks":[{"task"'}, "JSON"),
     "empty": ("text", {"body": ""}, "JSON"),
     "a list": ("text", {"body": "[]"}, "JSON"),
