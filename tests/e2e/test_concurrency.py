@@ -87,7 +87,7 @@ def test_a_slow_progress_answer_does_not_stop_borg(faked: MakeFaked) -> None:
 # side by side
 
 # The first run is long, those behind it are not.
-LONG = "time.sleep(5 if sum(1 for _ in open(HERE + '/runs')) == 1 else 0); summary()"
+LONG = "time.sleep(5 if open(HERE + '/runs').read().count('\\n{') == 1 else 0); summary()"
 
 
 def order_look(bbs: BBS, path: str = "/etc") -> Job:
