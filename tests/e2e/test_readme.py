@@ -181,7 +181,7 @@ OTHERS = re.compile(
 def unsaid(quotes: list[str]) -> list[str]:
     """Parts of them that stand in no text of the program."""
     said = literals()
-    parts = [part.strip(" :()") for quote in quotes for part in OTHERS.split(quote)]
+    parts = [part.strip(" :,()") for quote in quotes for part in OTHERS.split(quote)]
     return [part for part in parts if len(part) > 5 and part not in said]
 
 
