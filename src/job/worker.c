@@ -198,17 +198,29 @@ void worker_progress(struct worker *w, const struct progress *p)
 	w->sent_at = now;
 }
 
+/* What the job's programs said goes to the server without the secrets that
+ * they were given: it stands in a spool, in a log, on a page. */
+static const char *redacted(const char *text, struct buf *out)
+{
+	if (text == NULL)
+		return NULL;
+	log_redact(out, text, strlen(text));
+	return buf_str(out);
+}
+
 void worker_log(struct worker *w, const char *level, const char *fmt, ...)
 {
 	struct buf text = BUF_INIT(64 * KIB), payload = BUF_INIT(128 * KIB);
+	struct buf clean = BUF_INIT(64 * KIB);
 	va_list ap;
 	va_start(ap, fmt);
 	buf_addv(&text, fmt, ap);
 	va_end(ap);
 	pack_str(&payload, level);
-	pack_str(&payload, buf_str(&text));
+	pack_str(&payload, redacted(buf_str(&text), &clean));
 	send_message(w, MESSAGE_LOG, &payload);
 	buf_release(&text);
+	buf_release(&clean);
 	buf_release(&payload);
 }
 
@@ -307,16 +319,6 @@ static void add_words(
 	if (w->stuck[0] != '\0')
 		buf_addf(error, "; %s", w->stuck);
 	r->error_log = buf_str(error);
-}
-
-/* What the job's programs said goes to the server without the secrets that
- * they were given: it stands in a spool, in a log, on a page. */
-static const char *redacted(const char *text, struct buf *out)
-{
-	if (text == NULL)
-		return NULL;
-	log_redact(out, text, strlen(text));
-	return buf_str(out);
 }
 
 void worker_final(struct worker *w, const struct report *r)
