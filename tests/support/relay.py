@@ -77,8 +77,9 @@ class Relay:
             close(far)
 
     def _down(self, far: socket.socket, near: socket.socket, number: int) -> None:
-        sent, kept, peer = 0, b"", far.getsockname()[1]
+        sent, kept = 0, b""
         try:
+            peer = far.getsockname()[1]
             while data := far.recv(65536):
                 if (keep := self.keeps.get(peer, 0)) > 0:
                     data = kept + data
