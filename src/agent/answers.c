@@ -124,7 +124,11 @@ static void refuse_again(struct agent *a, int64_t id, uint64_t now)
 	if (jobs_done_ago(&a->jobs, id, now) < HANDED_LATE_MS)
 		return;
 	log_error("job %lld: refused: %s", (long long)id, sentence);
-	spool_add_sentence(a, id, REPORT_FAILED, sentence);
+	/* Not spool_add_sentence: what the job did stays in the history. */
+	struct buf body = BUF_INIT(4 * KIB);
+	report_encode_failed(id, REPORT_FAILED, sentence, &body);
+	spool_add(a, id, buf_str(&body), body.len);
+	buf_release(&body);
 }
 
 static void take_task(

@@ -283,8 +283,7 @@ static void give_up(struct agent *a, struct job *job, uint64_t now)
 	else
 		buf_addf(&text,
 		    "no answer within %s: is one of the directories on a "
-		    "network "
-		    "drive or a disk that does not respond?",
+		    "network drive or a disk that does not respond?",
 		    time);
 	kill(job->pid, SIGKILL);
 	job->killed = true;

@@ -341,12 +341,21 @@ static bool is_definite(const struct net_reply *r, int status)
 }
 
 /* May it be this very report that the server cannot take? One that dies of it
- * says nothing, or what stands before it says 502. */
+ * says nothing, or what stands before it says 502, or PHP says on a page. */
 static bool is_about_report(const struct net_reply *r)
 {
-	if (r->result != NET_OK)
-		return r->result == NET_HTTP || r->result == NET_TIMEOUT;
-	return r->status == 413 || r->status >= 500;
+	switch (r->result) {
+	case NET_OK:
+		return r->status == 413 || r->status >= 500;
+	case NET_HTTP:
+	case NET_TIMEOUT:
+	case NET_JSON:
+	case NET_TOO_BIG:
+	case NET_BROKEN:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* It is sent again later: shorter, or after those that come behind it; what

@@ -17,11 +17,12 @@ struct aside {
 		-1, 0 \
 	}
 
-/* Starts one that runs body and ends. It has nothing of ours but its end of
- * the socket, and does not outlive us. 0, or -1 with errno. */
+/* Starts one that runs body and ends. It has no descriptor of ours but its end
+ * of the socket, and does not outlive us unless the kernel holds it. 0, or -1
+ * with errno. */
 int aside_start(
     struct aside *a, void (*body)(int sock, const void *ctx), const void *ctx);
-/* Ends it, as far as the kernel lets that happen. */
+/* Ends it; where the kernel does not let that happen, that is said. */
 void aside_end(struct aside *a);
 
 #endif

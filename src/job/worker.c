@@ -378,8 +378,8 @@ const char *worker_stop_sentence(enum stop_reason reason)
 	case STOP_GIVEN_UP:
 		return "Stopped: the server called the job stalled";
 	case STOP_STALLED:
-		return "Stopped: what the job ran used neither CPU nor I/O "
-		       "for 120 minutes";
+		return "Stopped: nothing moved in the job, neither CPU nor "
+		       "I/O, for 120 minutes";
 	case STOP_TOO_LONG:
 		return "Stopped: the job ran longer than [borg] max_hours "
 		       "allows";

@@ -293,7 +293,7 @@ int install_run(const struct setup_options *o)
 	if (rc == EXIT_DONE)
 		rc = preflight(&plan, &why);
 	if (rc != EXIT_DONE) {
-		if (strstr(buf_str(&why), "pin_sha256") != NULL)
+		if (strstr(buf_str(&why), "set ca_file to") != NULL)
 			buf_adds(&why, "; for install these are --ca-file and "
 				       "--pin");
 		complain(&why, " (nothing was changed)");

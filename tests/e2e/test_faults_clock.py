@@ -2,6 +2,7 @@
 that somebody sets, a host that was suspended. The agent's clocks are played
 (support/clock.py), so an hour takes seconds."""
 
+import json
 import os
 import re
 import signal
@@ -54,6 +55,8 @@ def test_a_number_that_is_given_out_anew(faked: MakeFaked) -> None:
     assert again["result"] == "failed" and "does not run it again" in again["error_log"]
     world.bbs.wait_polls(2)
     assert len(job.reports) == 2 and len(world.borg.runs()) == 1
+    [past] = json.loads((world.agent.var / "history.json").read_text())["history"]
+    assert past["result"] == "completed"
 
 
 # an hour without a server

@@ -132,8 +132,9 @@ def test_one_that_breaks_the_server(faked: MakeFaked) -> None:
     ever, for a server that is down looks the same, and the others pass it."""
     world = faked(ssh=False, start=False)
     clock = Clock(world.agent)
-    broken = [world.order(), world.order(), world.order()]
+    broken = [world.order() for _ in range(4)]
     for job, kind in zip(broken, ({**PAGE, "code": 502}, {"kind": "drop"},
+                                  {"kind": "text", "body": "<b>Fatal error</b>"},
                                   {"kind": "hang", "seconds": 1000}), strict=True):  # fmt: skip
         world.bbs.fault("status", job=job, times=100000, **kind)
     world.start()

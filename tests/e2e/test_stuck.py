@@ -89,6 +89,18 @@ def test_a_look_that_cannot_be_killed(stuck: Stuck, bbs: BBS, agent: Agent) -> N
     stuck.release()
 
 
+def test_a_count_that_cannot_be_killed(stuck: Stuck, faked: MakeFaked) -> None:
+    """It is told of, and the backup goes on without it."""
+    world = faked("summary()", start=False, ssh=False)
+    clock = Clock(world.agent)
+    world.start()
+    with clock.runs(10):
+        report = world.backup(directories=[f"{stuck.path}/x"])
+    assert report["result"] == "completed"
+    assert_matches(f"{STUCK}; it looked at files only", world.agent.log)
+    stuck.release()
+
+
 def test_a_worker_that_hangs(place: Path, faked: MakeFaked) -> None:
     """On the directory of a restore, before its borg runs. Nobody would ever
     see that, since the supervisor goes on to tell of the job."""
