@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from bbsd import BBS
-from support import process
 from support.agent import BINARY, Agent
 from support.clock import Clock
 from support.site import Faked, MakeFaked
@@ -128,28 +127,3 @@ def test_no_memory_left(faked: MakeFaked, who: str) -> None:
         assert world.backup()["result"] == "completed"
     assert world.agent.running and world.agent.pid == pid
     assert failed > 0 if who == "supervisor" else "memory" in world.agent.log
-
-
-def test_no_memory_left_for_a_worker(faked: MakeFaked) -> None:
-    """One that runs a borg that says much: the job is told of, and the next
-    one is as good as ever."""
-    body = """
-    if not os.path.exists(HERE + "/go"):
-        progress(1, 100)
-        while not os.path.exists(HERE + "/go"): time.sleep(0.02)
-        for i in range(20000): message("a warning of some length %d" % i)
-    summary()
-    """
-    world = faked("\n".join(line[4:] for line in body.splitlines()), ssh=False)
-    job = world.order()
-    world.bbs.wait(lambda: any("files_processed" in p for p in job.progress), 20)
-    workers = [p.pid for p in process.descendants(world.agent.pid)
-               if p.parent == world.agent.pid and "net-process" not in p.command]  # fmt: skip
-    with starved(workers, 0):
-        (world.borg.dir / "go").touch()
-        report = world.bbs.wait_status(job, 60)
-    assert report["result"] == "completed" or report["error_log"]
-    assert world.backup()["result"] == "completed"
-    world.bbs.wait_polls(2)
-    assert len(job.reports) == 1 and len(world.borg.runs()) == 2
-    assert not world.agent.spool()
