@@ -145,8 +145,7 @@ static void add_server(struct page *p, const struct status *s)
 		buf_addf(&line, "answered %s ago", since(age, p, s->answered));
 		if (p->now - s->answered > s->poll_interval + SILENCE_S) {
 			style = TERM_RED;
-			buf_adds(&line, ": the agent hangs, or cannot say how "
-					"it is: see its log");
+			buf_adds(&line, ": the agent hangs, see its log");
 		}
 	} else {
 		style = TERM_YELLOW;

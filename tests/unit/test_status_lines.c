@@ -287,7 +287,7 @@ static void test_an_agent_that_hangs(void **state)
 	expect(show(&window, &s, 23), "answered 15 min ago\n");
 	s.answered = NOW - 7200;
 	const char *text = show(&window, &s, 23);
-	expect(text, "answered 2 h ago: the agent hangs, or ");
+	expect(text, "answered 2 h ago: the agent hangs, see its log\n");
 	expect(text, "Trouble   ");
 	s.stopping = true;
 	expect(show(&window, &s, 23), "is stopping; it ran for 3 d");
